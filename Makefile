@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+# The only build file. `make help` lists the goals; V=1 shows commands; SAN=address,undefined builds with sanitizers.
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+SAN     ?=
+V       ?= 0
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
+VERSION := 0.1.0
+
+variant := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
+comma   := ,
+out     := build/$(variant)
+quiet   := $(if $(filter 1,$(V)),,@)
+say      = $(if $(filter 1,$(V)),@true,@printf '  %-5s %s\n')
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wswitch-enum -Wundef -Wformat=2 \
+	-Wimplicit-fallthrough -Wdouble-promotion $(if $(WERROR),-Werror)
+harden   := -fno-common -fvisibility=hidden -fstack-protector-strong -fPIE \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
+modules  := libuv msgpack lmdb libsodium libzstd libqrencode
+# Looked up when a recipe runs, not when this file is read: pkg-config may be among what is installed first.
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DKITH_VERSION_TEXT='"$(VERSION)"' -O2 -g $(warnings) $(harden) -I. -MMD -MP \
+	$$(pkg-config --cflags $(modules)) $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+LIBS        = $$(pkg-config --libs $(modules)) -pthread
+
+base    := $(wildcard protocol/*.c store/*.c)
+client  := $(wildcard client/*.c)
+cli     := $(wildcard client/cli/*.c client/agent/*.c)
+daemon  := $(wildcard daemon/*.c)
+helpers := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+units   := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+objects  = $(patsubst %.c,$(out)/%.o,$(1))
+sources := $(base) $(client) $(cli) $(daemon)
+headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
+
+.PHONY: all programs demo check check-built bench tidy lint format sanitize install clean help
+.DEFAULT_GOAL := all
+MAKEFLAGS += --no-print-directory
+
+all: ## build kithd, kith and libkith
+	@deploy/setup/packages.sh build
+	@$(MAKE) -j$$(nproc) programs
+
+programs: $(out)/kithd $(out)/kith $(out)/libkith.a $(if $(SAN),,$(out)/libkith.so.0)
+
+demo: all ## the main job with the real programs, in a minute, leaving nothing behind
+	@tests/system/demo.sh $(out)
+
+check: ## set up, build and run every test
+	@deploy/setup/packages.sh check
+	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench
+	@$(MAKE) check-built
+
+check-built:
+	@KITH_BIN=$(out) python3 tests/run.py $(out)
+
+bench: all ## measure; JSON=1 prints one JSON list; VISITS=N
+	@$(MAKE) -j$$(nproc) $(out)/bench
+	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(VISITS),--visits $(VISITS))
+
+tidy: ## the rules of the tree; lists the longest functions and files
+	@python3 tests/tidy/tidy.py
+
+lint: ## clang-tidy, cppcheck and gcc -fanalyzer without findings
+	@deploy/setup/packages.sh lint
+	@tests/tidy/lint.sh
+
+format: ## lay out all sources by .clang-format
+	@deploy/setup/packages.sh lint
+	@clang-format -i $(sources) $(headers) $(wildcard tests/*/*.c)
+
+sanitize: ## every test under AddressSanitizer and UBSan
+	@$(MAKE) check SAN=address,undefined
+
+install: all ## DESTDIR= PREFIX=
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/doc/kith
+	install -m 755 $(out)/kithd $(out)/kith $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(out)/libkith.a $(out)/libkith.so.0 $(DESTDIR)$(PREFIX)/lib
+	ln -sf libkith.so.0 $(DESTDIR)$(PREFIX)/lib/libkith.so
+	install -m 644 client/kith.h $(DESTDIR)$(PREFIX)/include
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' deploy/libkith.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libkith.pc
+	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/kith
+
+clean: ## remove what was built
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+$(out)/%.o: %.c
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(CFLAGS_ALL) -c $< -o $@
+
+$(out)/shared/%.o: %.c
+	$(say) CC $<
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(CFLAGS_ALL) -fPIC -c $< -o $@
+
+# An archive is made anew, so that nothing of a removed source stays in it.
+$(out)/libbase.a: $(call objects,$(base))
+$(out)/libkith.a: $(call objects,$(base) $(client))
+$(out)/libcli.a: $(call objects,$(filter-out %/main.c,$(cli)))
+$(out)/libdaemon.a: $(call objects,$(filter-out %/main.c,$(daemon)))
+$(out)/libhelpers.a: $(call objects,$(helpers))
+$(out)/lib%.a:
+	$(say) AR $@
+	@rm -f $@
+	$(quiet)ar rcs $@ $^
+
+$(out)/kithd: $(call objects,$(daemon)) $(out)/libbase.a
+$(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
+$(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
+$(out)/kithd $(out)/kith $(out)/bench:
+	$(say) LD $@
+	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+
+$(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
+	$(say) LD $@
+	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,relro,-z,now,-z,defs $^ $(LIBS) -o $@
+
+$(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $$(pkg-config --libs cmocka) -o $@
+
+.SECONDARY:
+-include $(shell find build -name '*.d' 2>/dev/null)

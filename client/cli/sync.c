@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hub and this device: what was exchanged, what is saved where, and whether the home is open. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/agent/unlock.h"
+#include "client/cli/commands.h"
+#include "client/cli/json.h"
+#include "client/cli/when.h"
+
+#define REFUSALS_MAX     256
+#define IDLE_MINUTES     15
+#define IDLE_MINUTES_MAX (24 * 60)
+
+static void refusals_json(struct json *json, const struct kith_refusal *refusals, size_t count)
+{
+    json_list(json, "refused");
+    for (size_t i = 0; i < count; i++) {
+        json_object(json, NULL);
+        json_text(json, "id", refusals[i].id);
+        json_text(json, "reason", kith_error_name(refusals[i].reason));
+        json_count(json, "n", refusals[i].n);
+        json_end(json);
+    }
+    json_end(json);
+}
+
+static void report_json(const struct kith_sync_report *report, const struct kith_refusal *refusals, size_t count)
+{
+    struct json json = json_to(stdout);
+
+    json_object(&json, NULL);
+    json_count(&json, "sent", report->sent);
+    json_count(&json, "received", report->received);
+    refusals_json(&json, refusals, count);
+    json_count(&json, "bytes_out", report->bytes_out);
+    json_count(&json, "bytes_in", report->bytes_in);
+    json_count(&json, "round_trips", report->round_trips);
+    json_flag(&json, "up_to_date", report->is_up_to_date);
+    json_end(&json);
+}
+
+static void report_show(FILE *out, const struct kith_sync_report *report, const struct kith_refusal *refusals,
+                        size_t count)
+{
+    (void)fprintf(out, "Sent %u, received %u", report->sent, report->received);
+    (void)fprintf(out, " (%" PRIu64 " bytes out, %" PRIu64 " in, %u round trips).\n", report->bytes_out,
+                  report->bytes_in, report->round_trips);
+    (void)fputs(report->is_up_to_date ? "All is up to date.\n" : "There is more to come: run `kith sync` again.\n",
+                out);
+    for (size_t i = 0; i < count; i++)
+        (void)fprintf(out, "Not taken by the hub, kept here: chart %s, change %" PRIu64 ": %s\n", refusals[i].id,
+                      refusals[i].n, kith_error_text(refusals[i].reason));
+}
+
+enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
+{
+    struct kith_sync_report report = {0};
+    struct kith_refusal *refusals = calloc(REFUSALS_MAX, sizeof *refusals);
+    size_t count = 0;
+    enum exit_code done = refusals ? cli_open(cli) : cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
+
+    (void)arguments;
+    if (done)
+        goto out;
+    cli_progress("Talking to the hub");
+    int code = kith_sync(cli->kith, &report);
+    cli_progress_end();
+    if (code) {
+        done = cli_fail(cli, code);
+        if (code == KITH_UNREACHABLE || code == KITH_LOST)
+            done = EXIT_UNREACHED;
+        goto out;
+    }
+    code = kith_refusals(cli->kith, refusals, REFUSALS_MAX, &count);
+    if (code)
+        done = cli_fail(cli, code);
+    else if (cli->is_json)
+        report_json(&report, refusals, count);
+    else
+        report_show(cli->show.out, &report, refusals, count);
+out:
+    free(refusals);
+    return done;
+}
+
+static void status_json(const struct kith_status *status)
+{
+    struct json json = json_to(stdout);
+    char when[WHEN_TEXT_MAX];
+
+    json_object(&json, NULL);
+    json_count(&json, "unsent", status->unsent);
+    json_count(&json, "refused", status->refused);
+    json_count(&json, "held", 0);
+    json_count(&json, "waiting", status->waiting);
+    json_count(&json, "conflicts", status->conflicts);
+    json_text(&json, "last_sync", status->last_sync_ms ? when_text(status->last_sync_ms, when) : NULL);
+    json_text(&json, "hub", status->hub[0] ? status->hub : NULL);
+    json_number(&json, "clock_offset_ms", status->clock_offset_ms);
+    json_count(&json, "circles", status->circles);
+    json_count(&json, "records", status->records);
+    json_flag(&json, "up_to_date", status->is_up_to_date);
+    json_flag(&json, "enrolled", status->is_enrolled);
+    json_end(&json);
+}
+
+#define CLOCK_OFFSET_SHOWN_MS 60000
+
+static void count_show(const struct show *show, const char *name, uint64_t count, const char *remark)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof text, "%" PRIu64 "%s", count, count ? remark : "");
+    show_pair(show, 12, name, text);
+}
+
+static void status_show(const struct show *show, const struct kith_status *status)
+{
+    char when[WHEN_TEXT_MAX];
+    char clock[64];
+
+    if (!status->is_enrolled) {
+        (void)fputs("This device belongs to no agency yet: `kith join CODE`\n", show->out);
+        return;
+    }
+    show_text(show, status->is_up_to_date ? SHOW_STRONG : SHOW_WARNING,
+              status->is_up_to_date ? "Up to date with the hub." : "Not up to date: run `kith sync`.");
+    (void)fputc('\n', show->out);
+    show_pair(show, 12, "hub", status->hub);
+    show_pair(show, 12, "last sync", when_short(status->last_sync_ms, when));
+    count_show(show, "unsent", status->unsent, ", safe on this device");
+    if (status->refused)
+        count_show(show, "refused", status->refused, " not taken by the hub, kept here");
+    if (status->waiting)
+        count_show(show, "waiting", status->waiting, " received, the key has not come yet");
+    count_show(show, "conflicts", status->conflicts, " to be settled: `kith conflicts`");
+    count_show(show, "charts", status->circles, "");
+    count_show(show, "records", status->records, "");
+    if (llabs(status->clock_offset_ms) >= CLOCK_OFFSET_SHOWN_MS) {
+        (void)snprintf(clock, sizeof clock, "this clock is %lld s %s the hub's", llabs(status->clock_offset_ms) / 1000,
+                       status->clock_offset_ms < 0 ? "before" : "behind");
+        show_pair(show, 12, "clock", clock);
+    }
+}
+
+enum exit_code sync_status(struct cli *cli, const struct arguments *arguments)
+{
+    struct kith_status status;
+    enum exit_code done = cli_open(cli);
+
+    (void)arguments;
+    if (done)
+        return done;
+    int code = kith_status(cli->kith, &status);
+    if (code)
+        return cli_fail(cli, code);
+    if (cli->is_json)
+        status_json(&status);
+    else
+        status_show(&cli->show, &status);
+    return EXIT_DONE;
+}
+
+static void locked_show(const struct cli *cli, bool is_locked, const char *sentence)
+{
+    struct json json = json_to(stdout);
+
+    if (!cli->is_json) {
+        (void)fprintf(cli->show.out, "%s\n", sentence);
+        return;
+    }
+    json_object(&json, NULL);
+    json_flag(&json, "locked", is_locked);
+    json_end(&json);
+}
+
+static bool minutes_read(const char *text, uint32_t *minutes)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end || number == 0 || number > IDLE_MINUTES_MAX)
+        return false;
+    *minutes = (uint32_t)number;
+    return true;
+}
+
+enum exit_code sync_unlock(struct cli *cli, const struct arguments *arguments)
+{
+    const char *given = arguments_option(arguments, "--minutes");
+    uint32_t minutes = IDLE_MINUTES;
+    uint8_t key[KITH_KEY_BYTES];
+    char sentence[96];
+
+    if (given && !minutes_read(given, &minutes))
+        return cli_misused("--minutes %s: expected 1 to %d", given, IDLE_MINUTES_MAX);
+    enum exit_code done = cli_open(cli);
+    if (done)
+        return done;
+    kith_data_key(cli->kith, key);
+    /* Closed first, so that the process which stays has nothing of the store in its memory. */
+    kith_close(&cli->kith);
+    enum kith_err err = unlock_start(cli->home, key, minutes);
+    explicit_bzero(key, sizeof key);
+    if (err && err != KITH_EXISTS)
+        return cli_fail(cli, (int)err);
+    if (err == KITH_EXISTS)
+        (void)snprintf(sentence, sizeof sentence, "It was open; its time begins anew. `kith lock` closes it.");
+    else
+        (void)snprintf(sentence, sizeof sentence,
+                       "Open until nobody uses it for %u minutes. `kith lock` closes it.", minutes);
+    locked_show(cli, false, sentence);
+    return EXIT_DONE;
+}
+
+enum exit_code sync_lock(struct cli *cli, const struct arguments *arguments)
+{
+    enum kith_err err = unlock_end(cli->home);
+
+    (void)arguments;
+    if (err)
+        return cli_fail(cli, (int)err);
+    locked_show(cli, true, "Locked.");
+    return EXIT_DONE;
+}
+
+enum exit_code sync_passphrase(struct cli *cli, const struct arguments *arguments)
+{
+    struct passphrase passphrase = {0};
+    /* Whoever finds an open laptop must not be able to lock its owner out. */
+    enum exit_code done = cli_open_with_passphrase(cli);
+
+    if (done)
+        return done;
+    done = cli_new_passphrase(arguments_option(arguments, "--new-passphrase-file"), &passphrase);
+    if (!done) {
+        cli_progress("Changing the passphrase");
+        int code = kith_change_passphrase(cli->kith, passphrase.text);
+        cli_progress_end();
+        done = code ? cli_fail(cli, code) : EXIT_DONE;
+    }
+    passphrase_clear(&passphrase);
+    if (done)
+        return done;
+    struct json json = json_to(stdout);
+    if (cli->is_json) {
+        json_object(&json, NULL);
+        json_flag(&json, "changed", true);
+        json_end(&json);
+    } else {
+        (void)fputs("Changed. From now on only the new passphrase opens this home.\n", cli->show.out);
+    }
+    return EXIT_DONE;
+}

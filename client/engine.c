@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sync engine: stands between a session and the replica. The session asks for what is to be sent and hands over
+ * what came; the replica knows both. No bytes of the network and no pages of the store are seen here.
+ */
+#include <string.h>
+
+#include "client/home.h"
+#include "client/net.h"
+#include "protocol/seal.h"
+#include "store/sending.h"
+
+struct engine {
+    struct kith *kith;
+    struct exchange *exchange;
+    struct sending sending;
+    int64_t clock_offset_ms;
+    bool is_greeted;
+};
+
+static void engine_fill(struct engine *engine, struct session_device *session, size_t room)
+{
+    struct buffer frames;
+    bool has_more = false;
+
+    buffer_init(&frames, BATCH_MAX);
+    enum kith_err err = replica_fill(engine->kith->replica, &engine->sending, room, &frames, &has_more);
+    if (err)
+        session_device_abort(session, err);
+    else
+        session_device_filled(session, buffer_view(&frames), has_more);
+    buffer_clear(&frames);
+}
+
+/* The first thing heard of the hub is its clock: half a round trip old, which is near enough for a warning. */
+static void engine_greet(struct engine *engine, const struct session_device *session)
+{
+    if (engine->is_greeted)
+        return;
+    engine->is_greeted = true;
+    engine->clock_offset_ms = (int64_t)session->welcome.clock_ms - (int64_t)home_clock_ms();
+    struct roster_request *request = &engine->sending.request;
+    if (session->welcome.has_sign_key)
+        memcpy(request->entry.hub_sign, session->welcome.sign_key, KEY_BYTES);
+    request->waits_for_hub = false;
+}
+
+static void engine_apply(struct engine *engine, struct session_device *session, struct bytes frames)
+{
+    struct applied applied;
+    uint64_t now_ms = home_now_ms(engine->kith);
+
+    engine_greet(engine, session);
+    enum kith_err err = replica_apply(engine->kith->replica, &engine->sending, &session->welcome, frames, now_ms,
+                                      &applied);
+    engine->exchange->report.received += applied.received;
+    engine->exchange->report.sent += applied.acknowledged;
+    engine->exchange->report.refused += applied.refused;
+    session_device_applied(session, err, applied.has_more);
+}
+
+static void engine_work(void *owner, struct session_device *session, const struct session_todo *todo)
+{
+    struct engine *engine = owner;
+
+    if (todo->work == SESSION_FILL)
+        engine_fill(engine, session, todo->room);
+    else
+        engine_apply(engine, session, todo->bytes);
+}
+
+static void engine_report(struct engine *engine, const struct session_device *session, enum kith_err err)
+{
+    struct kith_sync_report *report = &engine->exchange->report;
+
+    report->bytes_out += session->bytes_out;
+    report->bytes_in += session->bytes_in;
+    report->change_bytes += engine->sending.sent_bytes;
+    report->round_trips += session->round_trips;
+    report->is_up_to_date = !err && engine->exchange->mode == CHANNEL_SYNC && report->refused == 0;
+    if (engine->exchange->request)
+        *engine->exchange->request = engine->sending.request;
+}
+
+enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
+{
+    const struct identity *identity = replica_identity(kith->replica);
+    struct engine engine = {.kith = kith, .exchange = exchange};
+    struct session_device session;
+    uint8_t ephemeral[KEY_BYTES];
+    const struct session_device_config config = {
+        .mode = exchange->mode,
+        .keys = &identity->noise,
+        .ephemeral_secret = ephemeral,
+        .hub_key = identity->hub_key,
+        .psk = exchange->psk,
+        .device = identity->device,
+        .clock_ms = home_clock_ms(),
+    };
+
+    seal_random(ephemeral, sizeof ephemeral);
+    session_device_init(&session, &config);
+    seal_wipe(ephemeral, sizeof ephemeral);
+    sending_init(&engine.sending, home_now_ms(kith) / 1000);
+    engine.sending.is_greeting = exchange->mode != CHANNEL_SYNC;
+    if (exchange->request)
+        engine.sending.request = *exchange->request;
+    enum kith_err err = net_run(identity->address, &session, engine_work, &engine);
+    engine_report(&engine, &session, err);
+    if (!err && exchange->mode == CHANNEL_SYNC && exchange->report.is_up_to_date)
+        err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
+    if (engine.is_greeted)
+        kith->clock_offset_ms = engine.clock_offset_ms;
+    sending_clear(&engine.sending);
+    session_device_clear(&session);
+    home_forget_names(kith);
+    return err;
+}

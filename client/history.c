@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking back and looking over: every value ever written to a record, what waits for a decision, who was last heard. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/home.h"
+#include "protocol/hlc.h"
+
+#define HISTORY_ARENA_MAX (64u * 1024 * 1024)
+
+struct history_made {
+    struct kith_history public;
+    struct arena arena;
+    struct history_row *rows;
+    size_t count;
+    size_t room;
+};
+
+/* An event with what it is sorted by. */
+struct history_row {
+    struct kith_event event;
+    uint64_t hlc;
+    struct dot dot;
+};
+
+struct historian {
+    struct kith *kith;
+    const struct schema_type *type;
+    const struct record *record;
+    struct history_made *made;
+    enum kith_err err;
+};
+
+static struct history_row *add_row(struct historian *historian)
+{
+    struct history_made *made = historian->made;
+
+    if (made->count == made->room) {
+        size_t room = made->room ? made->room * 2 : 32;
+        struct history_row *larger = realloc(made->rows, room * sizeof *larger);
+        if (!larger) {
+            historian->err = KITH_MEMORY;
+            return NULL;
+        }
+        made->rows = larger;
+        made->room = room;
+    }
+    memset(&made->rows[made->count], 0, sizeof *made->rows);
+    return &made->rows[made->count++];
+}
+
+/* Whether the dot's value still stands in any register of the field. */
+static bool is_live(const struct record *record, uint32_t field, struct dot dot)
+{
+    uint32_t count;
+    const struct merge_register *regs = record_field(record, field, &count);
+
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < regs[i].live_count; k++)
+            if (dot_compare(regs[i].live[k].dot, dot) == 0)
+                return true;
+    return false;
+}
+
+static char op_sign(enum op_kind kind)
+{
+    switch (kind) {
+    case OP_PUT:
+    case OP_KEYED:
+        return '=';
+    case OP_ADD:
+    case OP_APPEND:
+        return '+';
+    case OP_DROP:
+        return '-';
+    }
+    return '=';
+}
+
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return (const char *)arena_copy(arena, bytes_of(text, strlen(text) + 1)).ptr;
+}
+
+static void note_event(void *owner, struct dot dot, uint64_t hlc, const struct op *op)
+{
+    struct historian *historian = owner;
+    const struct schema_field *field = schema_field_numbered(historian->type, op->type, op->field);
+    const struct roster_device *device = roster_device(replica_roster(historian->kith->replica), dot.device);
+    struct schema_names names = home_names(historian->kith);
+    struct kith_value value = {0};
+
+    if (!field || historian->err)
+        return; /* written by a newer version: kept, but there is no name to show it under */
+    struct history_row *row = add_row(historian);
+    if (!row)
+        return;
+    historian->err = schema_show(field, op->value, &names, &historian->made->arena, &value);
+    row->hlc = hlc;
+    row->dot = dot;
+    row->event.field = field->name;
+    row->event.op = op_sign(op->kind);
+    row->event.value = value.text;
+    row->event.person = copy_text(&historian->made->arena,
+                                  device ? home_person_name(historian->kith, device->person) : "");
+    row->event.device = dot.device;
+    row->event.n = dot.n;
+    row->event.time_ms = hlc_ms(hlc);
+    row->event.is_live = op->kind != OP_DROP && is_live(historian->record, op->field, dot);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    const struct history_row *left = a;
+    const struct history_row *right = b;
+
+    if (left->hlc != right->hlc)
+        return left->hlc < right->hlc ? -1 : 1;
+    return dot_compare(left->dot, right->dot);
+}
+
+static enum kith_err collect(struct historian *historian, struct store_txn *txn, const struct found_record *found)
+{
+    struct found_record note;
+
+    historian->record = &found->record;
+    enum kith_err err = replica_history(txn, found, note_event, historian);
+    if (!err && historian->type->record == RECORD_VISIT &&
+        replica_find_in(txn, found->circle, RECORD_NOTE, found->record.id, &note) == KITH_OK) {
+        historian->record = &note.record;
+        err = replica_history(txn, &note, note_event, historian);
+    }
+    return err ? err : historian->err;
+}
+
+static enum kith_err publish(struct history_made *made)
+{
+    struct kith_event *events = arena_take(&made->arena, (made->count + 1) * sizeof *events);
+
+    if (!events)
+        return KITH_MEMORY;
+    if (made->count > 0)
+        qsort(made->rows, made->count, sizeof *made->rows, compare_rows);
+    for (size_t i = 0; i < made->count; i++)
+        events[i] = made->rows[i].event;
+    made->public.count = made->count;
+    made->public.events = events;
+    return KITH_OK;
+}
+
+int kith_record_history(struct kith *kith, const char *word, const char *id, struct kith_history **history)
+{
+    struct historian historian = {.kith = kith, .type = schema_type(word)};
+    struct found_record found;
+    enum kith_err err = home_read_names(kith);
+
+    *history = NULL;
+    kith->detail[0] = '\0';
+    if (!historian.type)
+        return home_fail(kith, KITH_INPUT, "there are no records of type '%s'", word);
+    historian.made = calloc(1, sizeof *historian.made);
+    if (!historian.made)
+        return KITH_MEMORY;
+    arena_init(&historian.made->arena, HISTORY_ARENA_MAX);
+    *history = &historian.made->public;
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    if (!err)
+        err = home_find(kith, &txn, historian.type, id, &found);
+    if (!err)
+        err = collect(&historian, &txn, &found);
+    store_abort(&txn);
+    if (!err)
+        err = publish(historian.made);
+    if (err)
+        kith_history_free(history);
+    return err;
+}
+
+void kith_history_free(struct kith_history **history)
+{
+    struct history_made *made = (struct history_made *)*history;
+
+    if (!made)
+        return;
+    arena_clear(&made->arena);
+    free(made->rows);
+    free(made);
+    *history = NULL;
+}
+
+struct conflict_count {
+    const struct schema_type *type;
+    uint64_t count;
+};
+
+static bool count_conflicts(void *owner, const struct found_record *found)
+{
+    struct conflict_count *conflicts = owner;
+
+    for (size_t i = 0; i < conflicts->type->field_count; i++) {
+        const struct schema_field *field = &conflicts->type->fields[i];
+        bool is_unsettled = false;
+        if (field->record != found->record.type || field->class == MERGE_SET || field->class == MERGE_ENTRIES)
+            continue;
+        (void)merge_read(record_register(&found->record, field->number, bytes_of(NULL, 0)), field->class, NULL,
+                         &is_unsettled);
+        conflicts->count += is_unsettled;
+    }
+    return true;
+}
+
+enum kith_err home_conflicts(struct kith *kith, uint64_t *count)
+{
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    enum kith_err err = KITH_OK;
+
+    *count = 0;
+    for (const char *const *word = kith_schema_types(); *word && !err; word++) {
+        struct conflict_count conflicts = {.type = schema_type(*word)};
+        err = replica_each(&txn, conflicts.type->record, NULL, count_conflicts, &conflicts);
+        if (!err && conflicts.type->record == RECORD_VISIT)
+            err = replica_each(&txn, RECORD_NOTE, NULL, count_conflicts, &conflicts);
+        *count += conflicts.count;
+    }
+    store_abort(&txn);
+    return err;
+}
+
+struct last_seen {
+    struct kith_device *devices;
+    size_t count;
+};
+
+static bool note_seen(void *owner, const struct found_record *found)
+{
+    struct last_seen *seen = owner;
+    uint64_t time_ms = hlc_ms(found->record.touched_hlc);
+    uint32_t device = found->record.touched.device;
+
+    if (device >= 1 && device <= seen->count && seen->devices[device - 1].last_seen_ms < time_ms)
+        seen->devices[device - 1].last_seen_ms = time_ms;
+    return true;
+}
+
+enum kith_err home_last_seen(struct kith *kith, struct kith_device *devices, size_t count)
+{
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    struct last_seen seen = {devices, count};
+    static const uint32_t types[] = {RECORD_DEVICE, RECORD_PARTICIPANT, RECORD_VISIT, RECORD_NOTE};
+    enum kith_err err = KITH_OK;
+
+    for (size_t i = 0; i < sizeof types / sizeof *types && !err; i++)
+        err = replica_each(&txn, types[i], NULL, note_seen, &seen);
+    store_abort(&txn);
+    return err;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is behind a `struct kith`: the open home, and what the parts of libkith share. */
+#ifndef KITH_CLIENT_HOME_H
+#define KITH_CLIENT_HOME_H
+
+#include "client/kith.h"
+#include "client/schema.h"
+#include "protocol/channel.h"
+#include "store/replica.h"
+
+#define DETAIL_MAX 512
+
+/* One worker's or device's name, from the agency's circle. */
+struct name_row {
+    uint32_t number;
+    char name[KITH_NAME_TEXT];
+};
+
+struct name_list {
+    struct name_row *rows;
+    size_t count;
+    size_t room;
+};
+
+struct kith {
+    char *home;
+    uint8_t data_key[KEY_BYTES];
+    struct replica *replica;
+    int64_t clock_offset_ms;
+    char detail[DETAIL_MAX];
+    bool has_names;
+    struct name_list people;
+    struct name_list devices;
+    char name_text[KITH_NAME_TEXT]; /* what home_person_name gave last for somebody without a name */
+};
+
+/* Says more about a failure, and returns it. */
+enum kith_err home_fail(struct kith *kith, enum kith_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Milliseconds since 1970, corrected by what the hub's clock said last. */
+uint64_t home_now_ms(const struct kith *kith);
+/* The clock as it is. */
+uint64_t home_clock_ms(void);
+
+/* Names. They are read when first asked for and again after home_forget_names. */
+void home_forget_names(struct kith *kith);
+MUST_USE enum kith_err home_read_names(struct kith *kith);
+const char *home_person_name(struct kith *kith, uint32_t number);
+const char *home_device_name(struct kith *kith, uint32_t number);
+/* By number, or by name whatever the case. NOT_FOUND, AMBIGUOUS. */
+MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number);
+struct schema_names home_names(struct kith *kith);
+
+/* A participant's chart by id prefix or by name; with kith_detail on failure. */
+MUST_USE enum kith_err home_participant(struct kith *kith, const char *text, uint8_t circle[static ID_BYTES]);
+/* A record of a command type by id prefix. The caller has begun `txn`. */
+MUST_USE enum kith_err home_find(struct kith *kith, struct store_txn *txn, const struct schema_type *type,
+                                 const char *id, struct found_record *found);
+
+/* One exchange with the hub, in client/net.c and engine.c. `request` may be NULL. */
+struct exchange {
+    enum channel_mode mode;
+    const uint8_t *psk;
+    struct roster_request *request; /* filled in: is_done or refusal */
+    struct kith_sync_report report;
+};
+MUST_USE enum kith_err home_exchange(struct kith *kith, struct exchange *exchange);
+
+/* How many fields wait for a person to decide. */
+MUST_USE enum kith_err home_conflicts(struct kith *kith, uint64_t *count);
+/* When each device last wrote something that is known here, by its own clock. */
+MUST_USE enum kith_err home_last_seen(struct kith *kith, struct kith_device *devices, size_t count);
+
+/* Saves edits in a circle. */
+MUST_USE enum kith_err home_save(struct kith *kith, const uint8_t circle[static ID_BYTES], const struct edit *edits,
+                                 uint32_t count);
+
+#endif

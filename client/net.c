@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client/net.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+struct net {
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_getaddrinfo_t lookup;
+    uv_connect_t connect;
+    struct session_device *session;
+    net_work *work;
+    void *owner;
+    enum kith_err err;
+    bool is_connected;
+    bool is_closing;
+    bool is_reading;
+    uint8_t bytes[SESSION_READ_MAX];
+};
+
+static void net_close(struct net *net, enum kith_err err)
+{
+    if (net->is_closing)
+        return;
+    net->is_closing = true;
+    net->err = err;
+    uv_close((uv_handle_t *)&net->tcp, NULL);
+    uv_close((uv_handle_t *)&net->timer, NULL);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+
+    net_close(net, net->is_connected ? KITH_LOST : KITH_UNREACHABLE);
+}
+
+static void expect_progress(struct net *net, uint64_t within_ms)
+{
+    if (!net->is_closing)
+        (void)uv_timer_start(&net->timer, on_timeout, within_ms, 0);
+}
+
+struct net_write {
+    uv_write_t request;
+    struct net *net;
+    uint8_t bytes[];
+};
+
+static void net_drive(struct net *net);
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct net_write *write = request->data;
+    struct net *net = write->net;
+
+    free(write);
+    if (status < 0)
+        net_close(net, KITH_LOST);
+    else
+        expect_progress(net, NET_STALL_MS);
+}
+
+static void net_send(struct net *net, struct bytes bytes)
+{
+    struct net_write *write = malloc(sizeof *write + bytes.len);
+
+    if (!write) {
+        net_close(net, KITH_MEMORY);
+        return;
+    }
+    write->net = net;
+    write->request.data = write;
+    memcpy(write->bytes, bytes.ptr, bytes.len);
+    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)bytes.len);
+    if (uv_write(&write->request, (uv_stream_t *)&net->tcp, &buf, 1, on_written) < 0) {
+        free(write);
+        net_close(net, KITH_LOST);
+    }
+}
+
+static void on_read_space(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct net *net = handle->data;
+
+    (void)suggested;
+    *buf = uv_buf_init((char *)net->bytes, sizeof net->bytes);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
+{
+    struct net *net = stream->data;
+
+    if (count > 0) {
+        expect_progress(net, NET_STALL_MS);
+        session_device_receive(net->session, bytes_of(buf->base, (size_t)count));
+    } else if (count < 0) {
+        net_drive(net); /* what came before the end is looked at first */
+        session_device_hangup(net->session);
+    }
+    net_drive(net);
+}
+
+static void set_reading(struct net *net)
+{
+    bool wants = session_device_wants_bytes(net->session);
+
+    if (net->is_closing || wants == net->is_reading)
+        return;
+    net->is_reading = wants;
+    if (wants)
+        (void)uv_read_start((uv_stream_t *)&net->tcp, on_read_space, on_read);
+    else
+        (void)uv_read_stop((uv_stream_t *)&net->tcp);
+}
+
+/* Does what the session asks for until it has to wait. */
+static void net_drive(struct net *net)
+{
+    struct session_todo todo = {.work = SESSION_WRITE};
+
+    while (!net->is_closing && todo.work != SESSION_WAIT) {
+        session_device_next(net->session, &todo);
+        if (todo.work == SESSION_WRITE)
+            net_send(net, todo.bytes);
+        else if (todo.work == SESSION_CLOSE)
+            net_close(net, todo.err);
+        else if (todo.work != SESSION_WAIT)
+            net->work(net->owner, net->session, &todo);
+    }
+    set_reading(net);
+}
+
+static void on_connected(uv_connect_t *request, int status)
+{
+    struct net *net = request->data;
+
+    if (status < 0) {
+        net_close(net, KITH_UNREACHABLE);
+        return;
+    }
+    net->is_connected = true;
+    (void)uv_tcp_nodelay(&net->tcp, 1);
+    expect_progress(net, NET_STALL_MS);
+    net_drive(net);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *found)
+{
+    struct net *net = lookup->data;
+
+    if (net->is_closing) {
+        uv_freeaddrinfo(found);
+        return;
+    }
+    net->connect.data = net;
+    if (status < 0 || uv_tcp_connect(&net->connect, &net->tcp, found->ai_addr, on_connected) < 0)
+        net_close(net, KITH_UNREACHABLE);
+    uv_freeaddrinfo(found);
+}
+
+/* "host:port", "[v6]:port" -> its two halves. */
+static enum kith_err split_address(const char *address, char host[static ADDRESS_MAX], const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : 0;
+
+    if (!colon || len == 0 || len >= ADDRESS_MAX || !colon[1])
+        return KITH_ADDRESS;
+    bool is_bracketed = len > 2 && address[0] == '[' && address[len - 1] == ']';
+    memcpy(host, address + is_bracketed, len - 2 * (size_t)is_bracketed);
+    host[len - 2 * (size_t)is_bracketed] = '\0';
+    *port = colon + 1;
+    return KITH_OK;
+}
+
+static enum kith_err net_start(struct net *net, const char *address)
+{
+    char host[ADDRESS_MAX];
+    const char *port;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    enum kith_err err = split_address(address, host, &port);
+
+    if (err)
+        return err;
+    net->lookup.data = net;
+    if (uv_getaddrinfo(&net->loop, &net->lookup, on_looked_up, host, port, &hints) < 0)
+        return KITH_ADDRESS;
+    expect_progress(net, NET_CONNECT_MS);
+    return KITH_OK;
+}
+
+enum kith_err net_run(const char *address, struct session_device *session, net_work *work, void *owner)
+{
+    struct net *net = calloc(1, sizeof *net);
+    enum kith_err err = KITH_MEMORY;
+
+    if (!net || uv_loop_init(&net->loop) < 0) {
+        free(net);
+        return err;
+    }
+    net->session = session;
+    net->work = work;
+    net->owner = owner;
+    (void)uv_tcp_init(&net->loop, &net->tcp);
+    (void)uv_timer_init(&net->loop, &net->timer);
+    net->tcp.data = net;
+    net->timer.data = net;
+    err = net_start(net, address);
+    if (err)
+        net_close(net, err);
+    (void)uv_run(&net->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&net->loop);
+    err = net->err;
+    free(net);
+    return err;
+}

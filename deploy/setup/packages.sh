@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs what a goal needs, if it is missing:  packages.sh build|check|lint
+# On Debian it names the packages and installs them; elsewhere it names what is missing and stops.
+set -eu
+
+build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev'
+check="$build libcmocka-dev python3"
+lint="$check clang clang-format clang-tidy cppcheck"
+
+case "${1:-}" in
+build) wanted=$build ;;
+check) wanted=$check ;;
+lint) wanted=$lint ;;
+*) echo 'usage: packages.sh build|check|lint' >&2; exit 2 ;;
+esac
+
+if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    missing=
+    for module in libuv msgpack lmdb libsodium libzstd libqrencode; do
+        pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
+    done
+    [ -z "$missing" ] && exit 0
+    echo "This is not Debian: please install these libraries with their headers:$missing" >&2
+    exit 1
+fi
+
+missing=
+for package in $wanted; do
+    state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
+    [ "$state" = 'install ok installed' ] || missing="$missing $package"
+done
+[ -z "$missing" ] && exit 0
+
+as_root=
+[ "$(id -u)" = 0 ] || as_root=sudo
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -q >/dev/null
+# shellcheck disable=SC2086
+$as_root apt-get install -qy --no-install-recommends $missing >/dev/null

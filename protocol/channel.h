@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A channel: a byte stream cut into Noise messages, from the first byte of a connection to its last.
+ *
+ * The initiator's stream begins with a clear preamble (magic, version, mode) which is part of the prologue, so that any
+ * change to it breaks the handshake. Then each Noise message follows behind its length, 2 bytes big-endian.
+ * Sans-I/O: bytes come in through channel_receive, messages come out through channel_next, bytes to send are appended
+ * to the caller's buffer. Memory: at most one Noise message is buffered. Errors are final: the connection is closed.
+ * Source: docs/protocol.md, section 3; Noise specification, section 13.
+ */
+#ifndef KITH_PROTOCOL_CHANNEL_H
+#define KITH_PROTOCOL_CHANNEL_H
+
+#include "protocol/noise.h"
+
+/* What the connection is for; the third byte of the preamble. */
+enum channel_mode {
+    CHANNEL_SYNC = 0,  /* Noise IK: an enrolled device */
+    CHANNEL_JOIN = 1,  /* Noise IKpsk2: a new device with an invitation */
+    CHANNEL_FOUND = 2, /* Noise IKpsk2: the founder, with the hub's founding code */
+};
+#define CHANNEL_MODES 3
+
+#define CHANNEL_PREAMBLE_BYTES 3
+
+struct channel {
+    enum noise_role role;
+    enum channel_mode mode;
+    bool has_preamble;  /* responder: it has arrived */
+    bool is_open;       /* the handshake is finished */
+    enum kith_err err;  /* the first failure; final */
+    struct noise_keypair local_static;
+    struct noise_keypair ephemeral;
+    struct noise_handshake handshake;
+    struct noise_transport transport;
+    struct buffer in;   /* bytes of an unfinished message */
+    struct buffer text; /* the last message, decrypted */
+};
+
+/* The device's end. Nothing is written yet. `psk` is NULL for CHANNEL_SYNC. */
+void channel_init_device(struct channel *channel, enum channel_mode mode, const struct noise_keypair *device,
+                         const uint8_t ephemeral_secret[static KEY_BYTES], const uint8_t hub_key[static KEY_BYTES],
+                         const uint8_t *psk);
+/* The hub's end. The mode is known once the preamble has arrived; a psk is set by channel_set_psk before message 2. */
+void channel_init_hub(struct channel *channel, const struct noise_keypair *hub,
+                      const uint8_t ephemeral_secret[static KEY_BYTES]);
+void channel_clear(struct channel *channel);
+void channel_set_psk(struct channel *channel, const uint8_t psk[static KEY_BYTES]);
+
+/* Takes up to `in.len` bytes and returns how many it took: it stops taking once a whole message is there. */
+size_t channel_receive(struct channel *channel, struct bytes in);
+/* If a whole message has arrived, decrypts it: true, and `message` is valid until the next call on the channel.
+ * False if more bytes are needed or the channel has failed (channel->err). */
+bool channel_next(struct channel *channel, struct bytes *message);
+/* Seals one message (of the handshake, if it is not finished) and appends the bytes to send; the first one of the
+ * device is preceded by the preamble. `text.len` at most NOISE_FIRST_TEXT_MAX. */
+MUST_USE enum kith_err channel_send(struct channel *channel, struct bytes text, struct buffer *out);
+
+/* The other side's static key: for the hub after message 1. */
+const uint8_t *channel_peer(const struct channel *channel);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A circle: the people who may read one chart, and its access chain, signed and hash-linked entry by entry.
+ *
+ * The genesis makes the circle (offline; the circle's id is its hash), a grant lets people in and names the devices
+ * that the epoch's key was sealed to. The keys themselves are in boxes beside the entry: each is proven by the
+ * commitment that the genesis published, so nobody need trust who handed it over. Members are persons; recipients are
+ * devices. What is owed (a custodian or a member's new device without the key) is computed from roster and chain by
+ * everyone alike. Source: docs/protocol.md, section 7.
+ */
+#ifndef KITH_PROTOCOL_CIRCLE_H
+#define KITH_PROTOCOL_CIRCLE_H
+
+#include "protocol/roster.h"
+#include "protocol/seal.h"
+
+enum circle_kind {
+    CIRCLE_AGENCY = 1,  /* names, directory: everybody is a member */
+    CIRCLE_CHART = 2,   /* one participant */
+    CIRCLE_PERSON = 3,  /* one worker's own: credentials, private ledger */
+    CIRCLE_CONCERN = 4, /* one safety concern */
+};
+
+enum circle_right { CIRCLE_READ = 1, CIRCLE_WRITE = 3 };
+
+enum circle_type { CIRCLE_GENESIS = 1, CIRCLE_GRANT = 2 };
+
+struct circle_member {
+    uint32_t person;
+    enum circle_right right;
+};
+
+/* The state of the chain at its head. Owns its arrays. */
+struct circle {
+    uint8_t agency[ID_BYTES];
+    uint8_t id[ID_BYTES];
+    enum circle_kind kind;
+    uint32_t count; /* entries so far; 0: no genesis yet */
+    uint8_t head[HASH_BYTES];
+    uint32_t epoch; /* the current one */
+    uint8_t commitment[HASH_BYTES];
+    struct circle_member *members; /* ascending by person */
+    uint32_t member_count;
+    uint32_t *devices; /* recipients of the epoch's key, ascending */
+    uint32_t device_count;
+};
+
+void circle_init(struct circle *circle);
+void circle_clear(struct circle *circle);
+
+/* NULL if the person was not let in. Of the agency's circle everybody on the roster is a member. */
+const struct circle_member *circle_member(const struct circle *circle, uint32_t person);
+bool circle_has_device(const struct circle *circle, uint32_t device);
+/* Whether changes by this device belong here: KITH_OK, NOT_MEMBER, UNKNOWN_DEVICE. */
+MUST_USE enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster, uint32_t device);
+
+/* An entry, as it is read or is to be written. Arrays are the caller's (writing) or in the arena (reading). */
+struct circle_entry {
+    uint32_t seq;
+    uint8_t prev[HASH_BYTES];
+    uint32_t author;
+    uint32_t roster_seq; /* the roster that the author knew */
+    uint64_t time_s;
+    enum circle_type type;
+    uint8_t agency[ID_BYTES];       /* GENESIS */
+    enum circle_kind kind;          /* GENESIS */
+    uint8_t salt[ID_BYTES];         /* GENESIS: makes the id unique */
+    uint8_t commitment[HASH_BYTES]; /* GENESIS */
+    struct circle_member *members;
+    uint32_t member_count;
+    uint32_t *devices;
+    uint32_t device_count;
+    uint8_t hash[HASH_BYTES];
+    const uint8_t *signature;
+};
+
+MUST_USE enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes, struct arena *arena);
+/* Appends the entry, signed, to `out`; seq, prev and hash are filled in from the circle's head. */
+MUST_USE enum kith_err circle_entry_write(const struct circle *circle, struct circle_entry *entry,
+                                          const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out);
+
+/* Checks one entry against head and roster, and adds it. Nothing is changed on failure: STALE if it does not follow
+ * the head or names a roster that is not known yet, SIGNATURE, NOT_ALLOWED, FOREIGN, MALFORMED. */
+MUST_USE enum kith_err circle_append(struct circle *circle, const struct roster *roster, struct bytes entry);
+/* The id of the circle that a genesis makes. */
+void circle_id(const uint8_t genesis_hash[static HASH_BYTES], uint8_t id[static ID_BYTES]);
+
+/* What a circle lacks according to the roster: members (custodians) and recipients (devices of members).
+ * Appended to the arrays, which have room for `max` each. */
+struct circle_owed {
+    struct circle_member *members;
+    uint32_t member_count;
+    uint32_t *devices;
+    uint32_t device_count;
+    uint32_t max;
+};
+/* `now_s`: invitations that have expired are owed nothing. */
+void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s, struct circle_owed *owed);
+
+/* The state as bytes for a store, and back. */
+void circle_encode(const struct circle *circle, struct buffer *out);
+MUST_USE enum kith_err circle_decode(struct circle *circle, struct bytes bytes);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/hlc.h"
+
+#include <stdbool.h>
+
+#define COUNTER_BITS 16
+#define MS_MAX       0xFFFFFFFFFFFFu
+
+uint64_t hlc_ms(uint64_t stamp)
+{
+    return stamp >> COUNTER_BITS;
+}
+
+uint64_t hlc_tick(uint64_t last, uint64_t now_ms)
+{
+    uint64_t now = (now_ms > MS_MAX ? MS_MAX : now_ms) << COUNTER_BITS;
+
+    if (now > last)
+        return now;
+    return last == UINT64_MAX ? last : last + 1;
+}
+
+uint64_t hlc_merge(uint64_t last, uint64_t seen, uint64_t now_ms)
+{
+    bool is_far_ahead = hlc_ms(seen) > now_ms && hlc_ms(seen) - now_ms > HLC_AHEAD_MAX_MS;
+
+    if (seen <= last || is_far_ahead)
+        return last;
+    return seen;
+}

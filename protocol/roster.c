@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/roster.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/seal.h"
+#include "protocol/wire.h"
+
+#define ENTRY_FIELDS 7 /* version, seq, prev, author, time, type, content */
+
+static const unsigned role_rights[] = {
+    [MAY_INVITE] = ROLE_ADMIN,
+    [MAY_REGISTER] = ROLE_SPECIALIST | ROLE_TRAINEE | ROLE_VOLUNTEER | ROLE_SUPERVISOR | ROLE_ADMIN,
+    [MAY_GRANT] = ROLE_SPECIALIST | ROLE_SUPERVISOR | ROLE_CUSTODIAN | ROLE_ADMIN,
+    [MAY_LEAD] = ROLE_SUPERVISOR | ROLE_ADMIN,
+};
+
+bool role_may(unsigned roles, enum role_right right)
+{
+    return (roles & role_rights[right]) != 0;
+}
+
+static const struct {
+    unsigned role;
+    const char *word;
+} role_words[] = {
+#define ROLE_WORD(name, bit, word) {bit, word},
+    ROLES(ROLE_WORD)
+#undef ROLE_WORD
+};
+
+unsigned role_of(struct bytes word)
+{
+    for (size_t i = 0; i < sizeof role_words / sizeof *role_words; i++)
+        if (bytes_equal(word, bytes_text(role_words[i].word)))
+            return role_words[i].role;
+    return 0;
+}
+
+const char *role_word(unsigned role)
+{
+    for (size_t i = 0; i < sizeof role_words / sizeof *role_words; i++)
+        if (role_words[i].role == role)
+            return role_words[i].word;
+    return "";
+}
+
+void roster_init(struct roster *roster)
+{
+    memset(roster, 0, sizeof *roster);
+}
+
+void roster_clear(struct roster *roster)
+{
+    free(roster->devices);
+    free(roster->people);
+    free(roster->changes);
+    roster_init(roster);
+}
+
+const struct roster_device *roster_device(const struct roster *roster, uint64_t number)
+{
+    return number >= 1 && number <= roster->device_count ? &roster->devices[number - 1] : NULL;
+}
+
+const struct roster_person *roster_person(const struct roster *roster, uint64_t number)
+{
+    return number >= 1 && number <= roster->person_count ? &roster->people[number - 1] : NULL;
+}
+
+unsigned roster_roles_at(const struct roster *roster, uint32_t person, uint32_t seq)
+{
+    for (uint32_t i = roster->change_count; i > 0; i--)
+        if (roster->changes[i - 1].person == person && roster->changes[i - 1].seq <= seq)
+            return roster->changes[i - 1].roles;
+    return 0;
+}
+
+unsigned roster_device_roles(const struct roster *roster, uint32_t device)
+{
+    const struct roster_device *known = roster_device(roster, device);
+    const struct roster_person *person = known ? roster_person(roster, known->person) : NULL;
+
+    return person ? person->roles : 0;
+}
+
+static void content_read(struct wire_in *in, struct roster_entry *entry)
+{
+    switch (entry->type) {
+    case ROSTER_FOUND:
+        wire_array_exact(in, 7);
+        wire_bin_exact(in, entry->root, KEY_BYTES);
+        wire_bin_exact(in, entry->hub_noise, KEY_BYTES);
+        wire_bin_exact(in, entry->hub_sign, KEY_BYTES);
+        entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
+        wire_bin_exact(in, entry->keys.sign, KEY_BYTES);
+        wire_bin_exact(in, entry->keys.noise, KEY_BYTES);
+        wire_bin_exact(in, entry->keys.box, KEY_BYTES);
+        return;
+    case ROSTER_INVITE:
+        wire_array_exact(in, 7);
+        entry->device = (uint32_t)wire_uint(in, DEVICE_MAX);
+        entry->person = (uint32_t)wire_uint(in, PERSON_MAX);
+        entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
+        entry->supervisor = (uint32_t)wire_uint(in, PERSON_MAX);
+        wire_bin_exact(in, entry->keys.sign, KEY_BYTES);
+        wire_bin_exact(in, entry->keys.box, KEY_BYTES);
+        entry->expires_s = wire_uint(in, UINT64_MAX);
+        return;
+    case ROSTER_ENROL:
+        wire_array_exact(in, 3);
+        wire_bin_exact(in, entry->keys.sign, KEY_BYTES);
+        wire_bin_exact(in, entry->keys.noise, KEY_BYTES);
+        wire_bin_exact(in, entry->keys.box, KEY_BYTES);
+        return;
+    case ROSTER_ROLE:
+        wire_array_exact(in, 3);
+        entry->person = (uint32_t)wire_uint(in, PERSON_MAX);
+        entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
+        entry->supervisor = (uint32_t)wire_uint(in, PERSON_MAX);
+        return;
+    }
+    wire_fail(in, KITH_UNKNOWN_TYPE);
+}
+
+static void put_key(struct buffer *out, const uint8_t key[static KEY_BYTES])
+{
+    wire_put_bin(out, bytes_of(key, KEY_BYTES));
+}
+
+static void content_write(struct buffer *out, const struct roster_entry *entry)
+{
+    switch (entry->type) {
+    case ROSTER_FOUND:
+        wire_put_array(out, 7);
+        put_key(out, entry->root);
+        put_key(out, entry->hub_noise);
+        put_key(out, entry->hub_sign);
+        wire_put_uint(out, entry->roles);
+        put_key(out, entry->keys.sign);
+        put_key(out, entry->keys.noise);
+        put_key(out, entry->keys.box);
+        return;
+    case ROSTER_INVITE:
+        wire_put_array(out, 7);
+        wire_put_uint(out, entry->device);
+        wire_put_uint(out, entry->person);
+        wire_put_uint(out, entry->roles);
+        wire_put_uint(out, entry->supervisor);
+        put_key(out, entry->keys.sign);
+        put_key(out, entry->keys.box);
+        wire_put_uint(out, entry->expires_s);
+        return;
+    case ROSTER_ENROL:
+        wire_put_array(out, 3);
+        put_key(out, entry->keys.sign);
+        put_key(out, entry->keys.noise);
+        put_key(out, entry->keys.box);
+        return;
+    case ROSTER_ROLE:
+        wire_put_array(out, 3);
+        wire_put_uint(out, entry->person);
+        wire_put_uint(out, entry->roles);
+        wire_put_uint(out, entry->supervisor);
+        return;
+    }
+}
+
+enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes)
+{
+    memset(entry, 0, sizeof *entry);
+    if (bytes.len > ENTRY_MAX)
+        return KITH_TOO_LARGE;
+    if (bytes.len <= SIGNATURE_BYTES)
+        return KITH_CUT;
+    struct bytes body = bytes_of(bytes.ptr, bytes.len - SIGNATURE_BYTES);
+    struct wire_in in = wire_open(body);
+
+    wire_array_exact(&in, ENTRY_FIELDS);
+    if (wire_uint(&in, UINT32_MAX) != KITH_PROTOCOL_VERSION)
+        wire_fail(&in, KITH_VERSION);
+    entry->seq = (uint32_t)wire_uint(&in, ROSTER_ENTRIES_MAX);
+    wire_bin_exact(&in, entry->prev, HASH_BYTES);
+    entry->author = (uint32_t)wire_uint(&in, DEVICE_MAX);
+    entry->time_s = wire_uint(&in, UINT64_MAX);
+    entry->type = (enum roster_type)wire_uint(&in, UINT8_MAX);
+    content_read(&in, entry);
+    entry->signature = bytes.ptr + body.len;
+    seal_hash(SEAL_ROSTER_ENTRY, &body, 1, entry->hash);
+    return wire_close(&in);
+}
+
+enum kith_err roster_entry_write(const struct roster *roster, struct roster_entry *entry,
+                                 const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out)
+{
+    uint8_t signature[SIGNATURE_BYTES];
+    size_t start = out->len;
+
+    entry->seq = roster->count + 1;
+    memcpy(entry->prev, roster->head, HASH_BYTES);
+    wire_put_array(out, ENTRY_FIELDS);
+    wire_put_uint(out, KITH_PROTOCOL_VERSION);
+    wire_put_uint(out, entry->seq);
+    wire_put_bin(out, bytes_of(entry->prev, HASH_BYTES));
+    wire_put_uint(out, entry->author);
+    wire_put_uint(out, entry->time_s);
+    wire_put_uint(out, entry->type);
+    content_write(out, entry);
+    if (out->err)
+        return out->err;
+    struct bytes body = bytes_after(buffer_view(out), start);
+    seal_hash(SEAL_ROSTER_ENTRY, &body, 1, entry->hash);
+    seal_sign(SEAL_ROSTER_SIGN, sign_secret, entry->hash, signature);
+    buffer_add(out, signature, sizeof signature);
+    return out->err;
+}
+
+/* Whose key must have signed the entry; NULL if the author cannot be. */
+static const uint8_t *entry_signer(const struct roster *roster, const struct roster_entry *entry)
+{
+    if (entry->type == ROSTER_FOUND)
+        return entry->seq == 1 ? entry->root : NULL;
+    const struct roster_device *author = roster_device(roster, entry->author);
+    enum device_state needed = entry->type == ROSTER_ENROL ? DEVICE_INVITED : DEVICE_ACTIVE;
+
+    return author && author->state == needed ? author->keys.sign : NULL;
+}
+
+static bool is_single_role(unsigned roles)
+{
+    return roles != 0 && (roles & (roles - 1)) == 0;
+}
+
+/* An admin invites anybody; everybody may invite a further device of their own, as what they are. */
+static enum kith_err invite_check(const struct roster *roster, const struct roster_entry *entry)
+{
+    const struct roster_person *person = roster_person(roster, entry->person);
+    const struct roster_person *leader = roster_person(roster, entry->supervisor);
+
+    if (person && (person->roles != entry->roles || person->supervisor != entry->supervisor))
+        return KITH_NOT_ALLOWED;
+    if (!person && !is_single_role(entry->roles))
+        return KITH_MALFORMED;
+    if (!person && entry->supervisor != 0 && (!leader || !role_may(leader->roles, MAY_LEAD)))
+        return KITH_NOT_ALLOWED;
+    if (role_may(roster_device_roles(roster, entry->author), MAY_INVITE))
+        return KITH_OK;
+    return person && roster_device(roster, entry->author)->person == person->number ? KITH_OK : KITH_NOT_ALLOWED;
+}
+
+static enum kith_err role_check(const struct roster *roster, const struct roster_entry *entry)
+{
+    const struct roster_person *leader = roster_person(roster, entry->supervisor);
+
+    if (!roster_person(roster, entry->person) || entry->roles == 0)
+        return KITH_MALFORMED;
+    if (entry->supervisor == entry->person)
+        return KITH_MALFORMED;
+    if (entry->supervisor != 0 && (!leader || !role_may(leader->roles, MAY_LEAD)))
+        return KITH_NOT_ALLOWED;
+    return role_may(roster_device_roles(roster, entry->author), MAY_INVITE) ? KITH_OK : KITH_NOT_ALLOWED;
+}
+
+static enum kith_err entry_check(const struct roster *roster, const struct roster_entry *entry)
+{
+    const uint8_t *signer = entry_signer(roster, entry);
+
+    if (!signer)
+        return entry->type == ROSTER_ENROL ? KITH_EXPIRED : KITH_NOT_ALLOWED;
+    enum kith_err err = seal_verify(SEAL_ROSTER_SIGN, signer, entry->hash, entry->signature);
+    if (err)
+        return err;
+    switch (entry->type) {
+    case ROSTER_FOUND:
+        return entry->author == 0 && entry->roles ? KITH_OK : KITH_MALFORMED;
+    case ROSTER_INVITE:
+        return invite_check(roster, entry);
+    case ROSTER_ENROL:
+        return KITH_OK;
+    case ROSTER_ROLE:
+        return role_check(roster, entry);
+    }
+    return KITH_UNKNOWN_TYPE;
+}
+
+/* Whether the numbers that it names have their place: what entry_apply relies on, also in a replay. */
+static bool entry_fits(const struct roster *roster, const struct roster_entry *entry)
+{
+    const struct roster_device *author = roster_device(roster, entry->author);
+
+    switch (entry->type) {
+    case ROSTER_FOUND:
+        return entry->seq == 1;
+    case ROSTER_INVITE:
+        return entry->device == roster->device_count + 1 && entry->person >= 1 &&
+               entry->person <= roster->person_count + 1;
+    case ROSTER_ENROL:
+        return author && author->state == DEVICE_INVITED;
+    case ROSTER_ROLE:
+        return roster_person(roster, entry->person) != NULL;
+    }
+    return false;
+}
+
+/* Grows by doubling; the limits on device and person numbers bound it. */
+static bool make_room(void **array, uint32_t count, size_t size)
+{
+    if (count != 0 && (count < 8 || (count & (count - 1)) != 0))
+        return true;
+    size_t room = count < 8 ? 8 : (size_t)count * 2;
+    void *larger = realloc(*array, room * size);
+    if (!larger)
+        return false;
+    *array = larger;
+    return true;
+}
+
+static bool roster_make_room(struct roster *roster)
+{
+    void *devices = roster->devices;
+    void *people = roster->people;
+    void *changes = roster->changes;
+    bool is_roomy = make_room(&devices, roster->device_count, sizeof *roster->devices) &&
+                    make_room(&people, roster->person_count, sizeof *roster->people) &&
+                    make_room(&changes, roster->change_count, sizeof *roster->changes);
+
+    roster->devices = devices;
+    roster->people = people;
+    roster->changes = changes;
+    return is_roomy;
+}
+
+static void apply_person(struct roster *roster, const struct roster_entry *entry, uint32_t number)
+{
+    if (number > roster->person_count)
+        roster->person_count = number;
+    roster->people[number - 1] =
+        (struct roster_person){.number = number, .roles = entry->roles, .supervisor = entry->supervisor};
+    roster->changes[roster->change_count++] =
+        (struct roster_role_change){.seq = entry->seq, .person = number, .roles = entry->roles};
+}
+
+static void apply_device(struct roster *roster, const struct roster_entry *entry, uint32_t person,
+                         enum device_state state)
+{
+    struct roster_device *device = &roster->devices[roster->device_count++];
+
+    memset(device, 0, sizeof *device);
+    device->number = roster->device_count;
+    device->person = person;
+    device->invited_by = entry->author;
+    device->state = state;
+    device->keys = entry->keys;
+    device->expires_s = entry->expires_s;
+    device->since = entry->seq;
+    if (state == DEVICE_INVITED)
+        memcpy(device->invite_sign, entry->keys.sign, KEY_BYTES);
+}
+
+static void apply_found(struct roster *roster, const struct roster_entry *entry)
+{
+    memcpy(roster->root, entry->root, KEY_BYTES);
+    memcpy(roster->hub_noise, entry->hub_noise, KEY_BYTES);
+    memcpy(roster->hub_sign, entry->hub_sign, KEY_BYTES);
+    apply_person(roster, entry, 1);
+    apply_device(roster, entry, 1, DEVICE_ACTIVE);
+}
+
+static void entry_apply(struct roster *roster, const struct roster_entry *entry)
+{
+    switch (entry->type) {
+    case ROSTER_FOUND:
+        apply_found(roster, entry);
+        break;
+    case ROSTER_INVITE:
+        if (entry->person > roster->person_count)
+            apply_person(roster, entry, entry->person);
+        apply_device(roster, entry, entry->person, DEVICE_INVITED);
+        break;
+    case ROSTER_ENROL:
+        roster->devices[entry->author - 1].keys = entry->keys;
+        roster->devices[entry->author - 1].state = DEVICE_ACTIVE;
+        roster->devices[entry->author - 1].since = entry->seq;
+        break;
+    case ROSTER_ROLE:
+        apply_person(roster, entry, entry->person);
+        break;
+    }
+    roster->count = entry->seq;
+    memcpy(roster->head, entry->hash, HASH_BYTES);
+}
+
+/* The first entry makes the agency, or is the one whose id was known beforehand. */
+static enum kith_err agency_check(const struct roster *roster, const struct roster_entry *entry,
+                                  uint8_t agency[static ID_BYTES])
+{
+    static const uint8_t unknown[ID_BYTES];
+    struct bytes hash = bytes_of(entry->hash, HASH_BYTES);
+
+    seal_id(SEAL_AGENCY_ID, &hash, 1, agency);
+    if (!seal_equal(roster->agency, unknown, ID_BYTES) && !seal_equal(roster->agency, agency, ID_BYTES))
+        return KITH_FOREIGN;
+    return KITH_OK;
+}
+
+static enum kith_err roster_add(struct roster *roster, struct bytes bytes, bool is_checked)
+{
+    struct roster_entry entry;
+    uint8_t agency[ID_BYTES];
+    enum kith_err err = roster_entry_read(&entry, bytes);
+
+    if (err)
+        return err;
+    if (entry.seq != roster->count + 1 || !seal_equal(entry.prev, roster->head, HASH_BYTES))
+        return KITH_STALE;
+    if (entry.seq == 1)
+        err = agency_check(roster, &entry, agency);
+    if (!err && !is_checked)
+        err = entry_check(roster, &entry);
+    if (!err && !entry_fits(roster, &entry))
+        err = KITH_STALE;
+    if (err)
+        return err;
+    if (!roster_make_room(roster))
+        return KITH_MEMORY;
+    if (entry.seq == 1)
+        memcpy(roster->agency, agency, ID_BYTES);
+    entry_apply(roster, &entry);
+    return KITH_OK;
+}
+
+enum kith_err roster_append(struct roster *roster, struct bytes entry)
+{
+    return roster_add(roster, entry, false);
+}
+
+enum kith_err roster_replay(struct roster *roster, struct bytes entry)
+{
+    enum kith_err err = roster_add(roster, entry, true);
+
+    return err && err != KITH_MEMORY ? KITH_DAMAGED : err;
+}

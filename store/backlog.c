@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a device has not seen yet, in batches.
+ *
+ * Every item of the log (a change, an entry of an access chain) has a sequence. A device that was let into a circle at
+ * sequence G receives everything older of it at the place of G: an item's place is (max(its sequence, G), its
+ * sequence). Places are totally ordered, so a pair of numbers says how far a device has come, also in the middle of a
+ * circle that it was newly let into. That pair is the cursor, with the place in the roster and the digest of what was
+ * delivered; only this file knows how it is written.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/ledger_internal.h"
+
+#define CURSOR_BYTES (8 + 8 + 4 + DIGEST_BYTES)
+#define FRAMES_MAX   (BATCH_MAX - CURSOR_MAX - 8)
+
+struct position {
+    uint64_t place;
+    uint64_t sequence;
+    uint32_t roster;
+    uint8_t digest[DIGEST_BYTES];
+};
+
+/* A circle with something to deliver. */
+struct source {
+    uint32_t circle;
+    uint64_t granted;
+    uint64_t next; /* sequence of its next item */
+};
+
+struct loader {
+    struct store_txn txn;
+    uint32_t device;
+    struct position position;
+    struct source *heap; /* the source with the least place on top */
+    uint32_t count;
+    uint32_t room;
+    struct run_writer run;
+    struct backlog *backlog;
+    bool is_full;
+};
+
+void backlog_init(struct backlog *backlog)
+{
+    memset(backlog, 0, sizeof *backlog);
+    buffer_init(&backlog->frames, BATCH_MAX);
+}
+
+void backlog_clear(struct backlog *backlog)
+{
+    buffer_clear(&backlog->frames);
+}
+
+/* A cursor of another incarnation, of another form, or one that does not agree with what the device holds, is worth
+ * nothing: everything is sent again, and what is there already is skipped by the device. */
+static struct position position_read(const struct ledger *ledger, const struct pull *pull)
+{
+    struct position position = {0};
+
+    if (pull->cursor.len != CURSOR_BYTES || !seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES))
+        return position;
+    if (!pull->is_continued && !seal_equal(pull->cursor.ptr + 20, pull->digest, DIGEST_BYTES))
+        return position;
+    position.place = get_u64(pull->cursor.ptr);
+    position.sequence = get_u64(pull->cursor.ptr + 8);
+    position.roster = get_u32(pull->cursor.ptr + 16);
+    memcpy(position.digest, pull->cursor.ptr + 20, DIGEST_BYTES);
+    return position;
+}
+
+static void position_write(const struct position *position, struct backlog *backlog)
+{
+    put_u64(backlog->cursor, position->place);
+    put_u64(backlog->cursor + 8, position->sequence);
+    put_u32(backlog->cursor + 16, position->roster);
+    memcpy(backlog->cursor + 20, position->digest, DIGEST_BYTES);
+    backlog->cursor_len = CURSOR_BYTES;
+}
+
+static uint64_t source_place(const struct source *source)
+{
+    return source->next > source->granted ? source->next : source->granted;
+}
+
+static bool is_before(const struct source *a, const struct source *b)
+{
+    uint64_t a_place = source_place(a);
+    uint64_t b_place = source_place(b);
+
+    return a_place != b_place ? a_place < b_place : a->next < b->next;
+}
+
+static void heap_sink(struct loader *loader, uint32_t at)
+{
+    struct source moving = loader->heap[at];
+
+    for (uint32_t child = 2 * at + 1; child < loader->count; child = 2 * at + 1) {
+        if (child + 1 < loader->count && is_before(&loader->heap[child + 1], &loader->heap[child]))
+            child++;
+        if (!is_before(&loader->heap[child], &moving))
+            break;
+        loader->heap[at] = loader->heap[child];
+        at = child;
+    }
+    loader->heap[at] = moving;
+}
+
+static void add_source(struct loader *loader, const struct source *source)
+{
+    if (loader->count == loader->room) {
+        uint32_t room = loader->room ? loader->room * 2 : 16;
+        struct source *larger = realloc(loader->heap, room * sizeof *larger);
+        if (!larger) {
+            store_fail(&loader->txn, KITH_MEMORY);
+            return;
+        }
+        loader->heap = larger;
+        loader->room = room;
+    }
+    loader->heap[loader->count++] = *source;
+}
+
+/* The sequence after which a circle's items are still to be delivered. */
+static uint64_t delivered_through(const struct position *position, uint64_t granted)
+{
+    if (position->place < granted)
+        return 0;
+    return position->place == granted ? position->sequence : position->place;
+}
+
+static void find_sources(struct loader *loader)
+{
+    struct store_walk walk = hub_grants(&loader->txn, loader->device);
+    struct source source;
+
+    while (hub_grant_next(&walk, &source.circle, &source.granted)) {
+        uint64_t through = delivered_through(&loader->position, source.granted);
+        if (hub_circle_last(&loader->txn, source.circle) <= through)
+            continue;
+        source.next = hub_circle_after(&loader->txn, source.circle, through);
+        if (source.next)
+            add_source(loader, &source);
+    }
+    store_walk_end(&walk);
+    for (uint32_t i = loader->count / 2; i > 0; i--)
+        heap_sink(loader, i - 1);
+}
+
+static bool has_room(struct loader *loader, size_t bytes)
+{
+    loader->is_full = loader->backlog->frames.len + run_bytes(&loader->run) + bytes > FRAMES_MAX;
+    return !loader->is_full;
+}
+
+static void load_roster(struct loader *loader)
+{
+    struct bytes entry;
+
+    while (!loader->is_full && hub_roster_get(&loader->txn, loader->position.roster + 1, &entry)) {
+        if (!has_room(loader, entry.len + 16))
+            return;
+        roster_frame_write(&loader->backlog->frames, loader->position.roster + 1, &entry, 1);
+        loader->position.roster++;
+    }
+}
+
+/* What the device wrote itself is not sent back: it has it, and an ACK said so.
+ * An entry of an access chain travels with the one box that is for this device, if there is one. */
+static bool load_entry(struct loader *loader, const struct circle *circle, const struct hub_item *item)
+{
+    uint8_t row[BOX_ROW_BYTES];
+    struct bytes entry;
+    struct bytes box;
+    struct bytes boxes = bytes_of(NULL, 0);
+
+    if (item->device == loader->device)
+        return true;
+    if (!hub_entry_get(&loader->txn, item->circle, (uint32_t)item->n, &entry)) {
+        store_fail(&loader->txn, KITH_DAMAGED);
+        return false;
+    }
+    if (!has_room(loader, entry.len + BOX_ROW_BYTES + 64))
+        return false;
+    if (item->n == circle->count && hub_box_get(&loader->txn, item->circle, circle->epoch, loader->device, &box) &&
+        box.len == BOX_BYTES) {
+        put_u32(row, loader->device);
+        memcpy(row + 4, box.ptr, BOX_BYTES);
+        boxes = bytes_of(row, sizeof row);
+    }
+    run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
+    circle_frame_write(&loader->backlog->frames, circle->id, (uint32_t)item->n, entry, boxes);
+    return true;
+}
+
+static bool load_change(struct loader *loader, const struct circle *circle, const struct hub_item *item)
+{
+    if (item->device == loader->device)
+        return true;
+    if (!has_room(loader, item->change.sealed.len + RUN_CHANGE_OVERHEAD + RUN_HEAD_MAX))
+        return false;
+    if (!run_continues(&loader->run, circle->id, item->device, item->n))
+        run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
+    run_add(&loader->run, circle->id, item->device, item->n, &item->change);
+    digest_add(loader->position.digest, item->id);
+    loader->backlog->change_count++;
+    return true;
+}
+
+/* Delivers from the topmost source as long as it stays the topmost. */
+static void load_source(struct loader *loader)
+{
+    struct source *source = &loader->heap[0];
+    uint32_t number = source->circle;
+    struct circle circle;
+    struct hub_item item;
+
+    hub_circle_get(&loader->txn, number, &circle);
+    while (loader->count > 0 && loader->heap[0].circle == number && !loader->txn.err) {
+        bool is_taken = hub_item_get(&loader->txn, source->next, &item) &&
+                        (item.kind == HUB_ITEM_ENTRY ? load_entry(loader, &circle, &item)
+                                                     : load_change(loader, &circle, &item));
+        if (!is_taken)
+            break;
+        loader->position.place = source_place(source);
+        loader->position.sequence = source->next;
+        source->next = hub_circle_after(&loader->txn, number, source->next);
+        if (source->next == 0)
+            loader->heap[0] = loader->heap[--loader->count];
+        if (loader->count > 0)
+            heap_sink(loader, 0);
+    }
+    circle_clear(&circle);
+    store_forget(&loader->txn);
+}
+
+enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull, bool roster_only,
+                          struct backlog *backlog)
+{
+    struct loader loader = {.txn = store_begin(ledger->store, STORE_READ), .device = device, .backlog = backlog};
+
+    buffer_reset(&backlog->frames);
+    backlog->change_count = 0;
+    loader.position = position_read(ledger, pull);
+    run_begin(&loader.run);
+    load_roster(&loader);
+    if (!roster_only && !loader.is_full)
+        find_sources(&loader);
+    while (loader.count > 0 && !loader.is_full && !loader.txn.err)
+        load_source(&loader);
+    run_flush(&loader.run, FRAME_CHANGES, &backlog->frames);
+    run_end(&loader.run);
+    free(loader.heap);
+    position_write(&loader.position, backlog);
+    backlog->is_up_to_date = !loader.is_full;
+    enum kith_err err = store_commit(&loader.txn);
+    return err ? err : backlog->frames.err;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rows of the hub's tables: every key and value is built and taken apart here and nowhere else.
+ *
+ * All functions work within the caller's transaction and share its sticky error; what they return after a failure is
+ * empty. Views live until the transaction ends or store_forget.
+ */
+#ifndef KITH_STORE_HUB_ROWS_H
+#define KITH_STORE_HUB_ROWS_H
+
+#include "protocol/change.h"
+#include "protocol/circle.h"
+#include "store/txn.h"
+
+/* Values by name: keys, incarnation. */
+bool hub_meta_get(struct store_txn *txn, const char *name, struct bytes *value);
+void hub_meta_put(struct store_txn *txn, const char *name, struct bytes value);
+
+bool hub_roster_get(struct store_txn *txn, uint32_t seq, struct bytes *entry);
+void hub_roster_put(struct store_txn *txn, uint32_t seq, struct bytes entry);
+bool hub_psk_get(struct store_txn *txn, uint32_t device, uint8_t psk[static KEY_BYTES]);
+void hub_psk_put(struct store_txn *txn, uint32_t device, const uint8_t psk[static KEY_BYTES]);
+void hub_psk_delete(struct store_txn *txn, uint32_t device);
+
+/* A circle's number in this store; 0 if it is not known. */
+uint32_t hub_circle_number(struct store_txn *txn, const uint8_t circle[static ID_BYTES]);
+/* Gives a new circle the next number. */
+uint32_t hub_circle_new(struct store_txn *txn, const uint8_t circle[static ID_BYTES]);
+/* The state of the access chain; the caller clears it. */
+void hub_circle_get(struct store_txn *txn, uint32_t number, struct circle *circle);
+void hub_circle_put(struct store_txn *txn, uint32_t number, const struct circle *circle);
+bool hub_entry_get(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes *entry);
+void hub_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes entry);
+bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes *box);
+void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes box);
+
+/* Since which sequence a device is served a circle. */
+void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence);
+/* Walks the grants of one device: `walk` from hub_grants, then hub_grant_next until false, then store_walk_end. */
+struct store_walk hub_grants(struct store_txn *txn, uint32_t device);
+bool hub_grant_next(struct store_walk *walk, uint32_t *circle, uint64_t *sequence);
+
+/* The newest sequence of the whole log and of one circle. */
+uint64_t hub_sequence(struct store_txn *txn);
+uint64_t hub_circle_last(struct store_txn *txn, uint32_t circle);
+/* The first sequence of a circle after `after`; 0 if there is none. */
+uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after);
+
+/* The newest change of a device in a circle; n 0 and zeros if there is none. */
+struct chain_head {
+    uint64_t n;
+    uint8_t id[HASH_BYTES];
+};
+struct chain_head hub_chain_head(struct store_txn *txn, uint32_t circle, uint32_t device);
+
+/* One item of the log. */
+enum hub_item_kind { HUB_ITEM_CHANGE = 1, HUB_ITEM_ENTRY = 2 };
+struct hub_item {
+    enum hub_item_kind kind;
+    uint32_t circle;
+    uint32_t device;         /* the author */
+    uint64_t n;              /* CHANGE; ENTRY: the entry's seq */
+    uint8_t id[HASH_BYTES];  /* CHANGE */
+    struct change change;    /* CHANGE */
+};
+/* Adds an item under the next sequence, with all indexes; returns the sequence. */
+uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item);
+bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *item);
+/* The id of a device's n-th change in a circle; false if it is not here. */
+bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n, uint8_t id[static HASH_BYTES]);
+
+#endif

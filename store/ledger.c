@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/ledger_internal.h"
+
+static const char meta_incarnation[] = "incarnation";
+static const char meta_founding[] = "founding";
+
+enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
+                            const uint8_t founding_psk[static KEY_BYTES])
+{
+    struct store *store;
+    const struct store_options options = {
+        .kind = STORE_HUB, .folder = folder, .key = keys->storage, .is_new = true, .is_exclusive = true};
+    uint8_t incarnation[INCARNATION_BYTES];
+    enum kith_err err = store_open(&store, &options);
+
+    if (err)
+        return err;
+    seal_random(incarnation, sizeof incarnation);
+    struct store_txn txn = store_begin(store, STORE_WRITE);
+    hub_meta_put(&txn, meta_incarnation, bytes_of(incarnation, sizeof incarnation));
+    hub_meta_put(&txn, meta_founding, bytes_of(founding_psk, KEY_BYTES));
+    err = store_commit(&txn);
+    store_close(&store);
+    return err;
+}
+
+enum kith_err ledger_read_roster(struct ledger *ledger)
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    struct bytes entry;
+
+    roster_clear(&ledger->roster);
+    while (hub_roster_get(&txn, ledger->roster.count + 1, &entry)) {
+        enum kith_err err = roster_replay(&ledger->roster, entry);
+        store_forget(&txn);
+        if (err)
+            store_fail(&txn, err);
+    }
+    return store_commit(&txn);
+}
+
+static enum kith_err read_incarnation(struct ledger *ledger)
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    struct bytes value;
+
+    if (!hub_meta_get(&txn, meta_incarnation, &value) || value.len != INCARNATION_BYTES)
+        store_fail(&txn, KITH_DAMAGED);
+    else
+        memcpy(ledger->incarnation, value.ptr, INCARNATION_BYTES);
+    return store_commit(&txn);
+}
+
+enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *options)
+{
+    const struct store_options store_options = {
+        .kind = STORE_HUB,
+        .folder = options->folder,
+        .key = options->keys->storage,
+        .map_bytes = options->map_bytes,
+        .is_exclusive = options->is_exclusive,
+        .is_volatile = options->is_volatile,
+    };
+    struct ledger *ledger = calloc(1, sizeof *ledger);
+
+    *opened = NULL;
+    if (!ledger)
+        return KITH_MEMORY;
+    ledger->keys = *options->keys;
+    roster_init(&ledger->roster);
+    (void)pthread_rwlock_init(&ledger->roster_lock, NULL);
+    enum kith_err err = store_open(&ledger->store, &store_options);
+    if (!err)
+        err = read_incarnation(ledger);
+    if (!err)
+        err = ledger_read_roster(ledger);
+    *opened = ledger;
+    if (err)
+        ledger_close(opened);
+    return err;
+}
+
+void ledger_close(struct ledger **ledger)
+{
+    if (!*ledger)
+        return;
+    store_close(&(*ledger)->store);
+    roster_clear(&(*ledger)->roster);
+    (void)pthread_rwlock_destroy(&(*ledger)->roster_lock);
+    free((*ledger)->attempts);
+    seal_wipe(&(*ledger)->keys, sizeof (*ledger)->keys);
+    free(*ledger);
+    *ledger = NULL;
+}
+
+void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static INCARNATION_BYTES])
+{
+    memcpy(incarnation, ledger->incarnation, INCARNATION_BYTES);
+}
+
+static enum kith_err identify_founder(struct ledger *ledger, uint8_t psk[static KEY_BYTES])
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    struct bytes value;
+
+    if (ledger->roster.count > 0)
+        store_fail(&txn, KITH_FOUNDED);
+    else if (!hub_meta_get(&txn, meta_founding, &value) || value.len != KEY_BYTES)
+        store_fail(&txn, KITH_DAMAGED);
+    else
+        memcpy(psk, value.ptr, KEY_BYTES);
+    return store_commit(&txn);
+}
+
+/* Counts one more attempt on an invitation; TOO_MANY once there were enough. */
+static enum kith_err count_attempt(struct ledger *ledger, uint32_t device)
+{
+    if (device > ledger->attempts_room) {
+        uint32_t room = ledger->roster.device_count + 64;
+        uint8_t *larger = realloc(ledger->attempts, room);
+        if (!larger)
+            return KITH_MEMORY;
+        memset(larger + ledger->attempts_room, 0, room - ledger->attempts_room);
+        ledger->attempts = larger;
+        ledger->attempts_room = room;
+    }
+    if (ledger->attempts[device - 1] >= LEDGER_ATTEMPTS_MAX)
+        return KITH_TOO_MANY;
+    ledger->attempts[device - 1]++;
+    return KITH_OK;
+}
+
+static enum kith_err identify_joiner(struct ledger *ledger, const struct ledger_visitor *visitor,
+                                     const struct roster_device *device, uint8_t psk[static KEY_BYTES])
+{
+    if (!device || device->state != DEVICE_INVITED || device->expires_s <= visitor->now_s)
+        return KITH_EXPIRED;
+    enum kith_err err = count_attempt(ledger, visitor->device);
+    if (err)
+        return err;
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    if (!hub_psk_get(&txn, visitor->device, psk))
+        store_fail(&txn, KITH_EXPIRED);
+    return store_commit(&txn);
+}
+
+static enum kith_err identify_device(const struct ledger *ledger, const struct ledger_visitor *visitor,
+                                     const struct roster_device *device)
+{
+    if (ledger->roster.count == 0)
+        return KITH_NOT_FOUNDED;
+    if (!device || device->state == DEVICE_INVITED ||
+        !seal_equal(device->keys.noise, visitor->noise_key, KEY_BYTES))
+        return KITH_UNKNOWN_DEVICE;
+    return device->state == DEVICE_ENDED ? KITH_ENDED : KITH_OK;
+}
+
+enum kith_err ledger_identify(struct ledger *ledger, const struct ledger_visitor *visitor,
+                              uint8_t psk[static KEY_BYTES])
+{
+    enum kith_err err = KITH_MALFORMED;
+
+    (void)pthread_rwlock_rdlock(&ledger->roster_lock);
+    const struct roster_device *device = roster_device(&ledger->roster, visitor->device);
+    switch (visitor->mode) {
+    case CHANNEL_SYNC:
+        err = identify_device(ledger, visitor, device);
+        break;
+    case CHANNEL_JOIN:
+        err = identify_joiner(ledger, visitor, device, psk);
+        break;
+    case CHANNEL_FOUND:
+        err = identify_founder(ledger, psk);
+        break;
+    }
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    return err;
+}
+
+enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+
+    memset(stats, 0, sizeof *stats);
+    stats->changes = store_count(&txn, TABLE_HUB_CHAIN_LOG);
+    stats->circles = store_count(&txn, TABLE_HUB_CIRCLE);
+    stats->sequence = hub_sequence(&txn);
+    enum kith_err err = store_commit(&txn);
+    stats->bytes = store_bytes(ledger->store);
+    memcpy(stats->incarnation, ledger->incarnation, INCARNATION_BYTES);
+    (void)pthread_rwlock_rdlock(&ledger->roster_lock);
+    stats->is_founded = ledger->roster.count > 0;
+    for (uint32_t i = 0; i < ledger->roster.device_count; i++)
+        stats->devices += ledger->roster.devices[i].state == DEVICE_ACTIVE;
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    return err;
+}

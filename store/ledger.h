@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The ledger: everything a hub keeps, behind the few calls that its sessions need.
+ *
+ * Roster and access chains are enforced here by the rules of protocol/, changes are verified, chained and numbered.
+ * Threads: ledger_verify, ledger_load and the readers may run on any thread at the same time; ledger_commit runs on
+ * one thread only. The roster in memory is guarded by a lock; the store by LMDB's snapshots.
+ */
+#ifndef KITH_STORE_LEDGER_H
+#define KITH_STORE_LEDGER_H
+
+#include "protocol/message.h"
+#include "protocol/roster.h"
+#include "protocol/session.h"
+#include "store/env.h"
+
+struct ledger;
+
+/* The hub's own secrets; the caller keeps them outside of the store. */
+struct ledger_keys {
+    uint8_t storage[KEY_BYTES];
+    struct noise_keypair noise;
+    uint8_t sign_secret[SIGN_KEY_BYTES];
+    uint8_t sign_public[KEY_BYTES];
+};
+
+/* Makes an empty ledger in a folder; `founding_psk` admits the founder. */
+MUST_USE enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
+                                     const uint8_t founding_psk[static KEY_BYTES]);
+struct ledger_options {
+    const char *folder;
+    const struct ledger_keys *keys; /* copied */
+    bool is_exclusive;              /* the serving process; others may only read */
+    bool is_volatile;               /* for the simulator */
+    size_t map_bytes;               /* 0: the default */
+};
+MUST_USE enum kith_err ledger_open(struct ledger **ledger, const struct ledger_options *options);
+/* Accepts NULL, leaves NULL. */
+void ledger_close(struct ledger **ledger);
+
+void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static INCARNATION_BYTES]);
+
+/* May a peer come in? KITH_OK, or the reason to tell it. `psk` is set for JOIN and FOUND.
+ * JOIN counts as an attempt on that invitation; after LEDGER_ATTEMPTS_MAX it is closed with TOO_MANY until a restart. */
+#define LEDGER_ATTEMPTS_MAX 10
+struct ledger_visitor {
+    enum channel_mode mode;
+    uint32_t device;
+    const uint8_t *noise_key;
+    uint64_t now_s;
+};
+MUST_USE enum kith_err ledger_identify(struct ledger *ledger, const struct ledger_visitor *visitor,
+                                       uint8_t psk[static KEY_BYTES]);
+
+/* One session's data on its way into the log: frames in, an answer out. Owns its memory. */
+struct ingest {
+    /* From the session. */
+    enum channel_mode mode;
+    uint32_t device;
+    uint8_t noise_key[KEY_BYTES];
+    uint64_t now_s;
+    struct buffer frames;   /* a copy */
+    /* From ledger_verify. */
+    struct arena arena;
+    struct ingest_item *items;
+    uint32_t item_count;
+    uint32_t item_room;
+    enum kith_err err;      /* the frames are not well formed: the session ends */
+    /* From ledger_commit. */
+    struct buffer refusals;
+    struct buffer lines;
+    uint32_t line_count;
+    uint8_t signature[SIGNATURE_BYTES];
+    bool is_enrolled;
+    uint32_t stored_count;  /* changes that were new */
+    void *owner;            /* the caller's; not touched */
+};
+
+void ingest_init(struct ingest *ingest);
+void ingest_clear(struct ingest *ingest);
+
+/* Checks forms, hashes and signatures; nothing is stored. Sets ingest->err. */
+void ledger_verify(struct ledger *ledger, struct ingest *ingest);
+/* Stores what is admissible of all of them in one durable transaction and composes their answers. If it fails, nothing
+ * was stored and every session must end with the error. */
+MUST_USE enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count);
+/* The answer as the session wants it; views into the ingest. */
+void ingest_answer(const struct ingest *ingest, struct session_answer *answer);
+
+/* The next batch for a device: frames of at most BATCH_MAX less a CURSOR frame. */
+struct backlog {
+    struct buffer frames;
+    uint8_t cursor[CURSOR_MAX];
+    size_t cursor_len;
+    bool is_up_to_date;
+    uint32_t change_count;
+};
+void backlog_init(struct backlog *backlog);
+void backlog_clear(struct backlog *backlog);
+/* `roster_only`: for a device that is only joining. */
+MUST_USE enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull, bool roster_only,
+                                   struct backlog *backlog);
+
+struct ledger_stats {
+    uint64_t changes;
+    uint64_t circles;
+    uint64_t devices; /* active ones */
+    uint64_t held;
+    uint64_t bytes;
+    uint64_t sequence;
+    uint8_t incarnation[INCARNATION_BYTES];
+    bool is_founded;
+};
+MUST_USE enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
+
+#endif

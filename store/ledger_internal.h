@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that make up the ledger share: its state, and the items of an ingest. */
+#ifndef KITH_STORE_LEDGER_INTERNAL_H
+#define KITH_STORE_LEDGER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/hub_rows.h"
+#include "store/ledger.h"
+
+struct ledger {
+    struct store *store;
+    struct ledger_keys keys;
+    uint8_t incarnation[INCARNATION_BYTES];
+    pthread_rwlock_t roster_lock; /* written by ledger_commit only */
+    struct roster roster;
+    uint8_t *attempts;            /* per device number - 1, of invitations; grows with the roster */
+    uint32_t attempts_room;
+};
+
+/* One thing to be stored, as ledger_verify found it. Views live in the ingest's frames. */
+struct ingest_item {
+    enum ack_kind kind;
+    bool is_psk;                /* an INVITE frame: goes with an invitation, is not acknowledged */
+    uint8_t circle[ID_BYTES];
+    uint32_t device;
+    uint64_t n;
+    uint8_t prev[HASH_BYTES];   /* the id that `id` was computed with */
+    uint8_t id[HASH_BYTES];
+    struct change change;
+    struct bytes entry;
+    struct bytes frame;         /* CIRCLE: the frame's content, for its boxes */
+    uint8_t psk[KEY_BYTES];
+    enum kith_err checked;      /* what verification found */
+    enum kith_err verdict;      /* what the commit decided: KITH_OK, or why it is refused */
+};
+
+/* Reads the roster from the store anew. */
+MUST_USE enum kith_err ledger_read_roster(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Applying a batch from the hub: everything in it is checked and stored in one transaction, or nothing is.
+ *
+ * The hub is not believed. Roster and access chains are verified entry by entry, epoch keys against the commitment,
+ * changes by their chain and signature. Because a run is hash-linked, its last signature covers it whole; only when
+ * that fails is each one looked at, to say which change is wrong.
+ */
+#include <string.h>
+
+#include "protocol/hlc.h"
+#include "store/replica_internal.h"
+#include "store/sending.h"
+
+struct applier {
+    struct replica *replica;
+    struct sending *sending;
+    const struct welcome *welcome;
+    struct store_txn *txn;
+    struct hub_state hub;
+    struct applied *applied;
+    uint64_t now_ms;
+    struct circle_work work; /* the circle that the last frame was about */
+    bool has_work;
+};
+
+/* Merges and writes back what the current circle got. */
+static void work_finish(struct applier *applier)
+{
+    if (!applier->has_work)
+        return;
+    replica_merge(applier->txn, &applier->work, applier->now_ms);
+    circle_work_end(applier->txn, &applier->work);
+    applier->has_work = false;
+}
+
+static enum kith_err work_on(struct applier *applier, const uint8_t circle[static ID_BYTES])
+{
+    if (applier->has_work && memcmp(applier->work.row.circle.id, circle, ID_BYTES) == 0)
+        return KITH_OK;
+    work_finish(applier);
+    store_forget(applier->txn);
+    enum kith_err err = circle_work_begin(applier->txn, circle, &applier->work);
+    if (err)
+        circle_clear(&applier->work.row.circle);
+    applier->has_work = !err;
+    return err;
+}
+
+static enum kith_err put_roster_entry(struct applier *applier, struct bytes entry)
+{
+    struct roster *roster = &applier->replica->roster;
+    struct roster_request *request = &applier->sending->request;
+    enum kith_err err = roster_append(roster, entry);
+
+    if (err)
+        return err;
+    device_roster_put(applier->txn, roster->count, entry);
+    if (request->is_sent && seal_equal(roster->head, request->hash, HASH_BYTES))
+        request->is_done = true;
+    applier->applied->has_more = true;
+    return KITH_OK;
+}
+
+/* An entry that is here already must be the same: a hub that shows another one has forked the roster. */
+static enum kith_err apply_roster(struct applier *applier, struct frame *frame)
+{
+    struct entries entries;
+    struct bytes entry;
+    struct bytes known;
+    enum kith_err err = roster_frame_read(&entries, frame);
+
+    for (uint32_t seq = entries.first_seq; !err && roster_frame_next(&entries, &entry); seq++) {
+        if (seq > applier->replica->roster.count)
+            err = put_roster_entry(applier, entry);
+        else if (!device_roster_get(applier->txn, seq, &known) || !bytes_equal(known, entry))
+            err = KITH_FORKED;
+    }
+    return err;
+}
+
+/* A box for this device: for its own key, or for the invitation that it came with. */
+static enum kith_err apply_box(struct applier *applier, struct bytes box)
+{
+    const struct identity *identity = &applier->replica->identity;
+    const struct circle_row *row = &applier->work.row;
+    struct epoch_place place = {.epoch = row->circle.epoch, .device = identity->device};
+    uint8_t key[KEY_BYTES];
+    uint8_t commitment[HASH_BYTES];
+
+    memcpy(place.circle, row->circle.id, ID_BYTES);
+    if (device_key_get(applier->txn, row->number, row->circle.epoch, key)) {
+        seal_wipe(key, sizeof key);
+        return KITH_OK;
+    }
+    enum kith_err err = box_open(&place, identity->box_secret, box.ptr, key);
+    if (err)
+        err = box_open(&place, identity->invite_box_secret, box.ptr, key);
+    if (err)
+        return err;
+    epoch_commit(key, row->circle.epoch, commitment);
+    if (!seal_equal(commitment, row->circle.commitment, HASH_BYTES))
+        err = KITH_COMMITMENT;
+    else
+        device_key_put(applier->txn, row->number, row->circle.epoch, key);
+    seal_wipe(key, sizeof key);
+    return err;
+}
+
+static enum kith_err begin_circle(struct applier *applier, const struct circle_frame *content)
+{
+    work_finish(applier);
+    memset(&applier->work, 0, sizeof applier->work);
+    circle_init(&applier->work.row.circle);
+    enum kith_err err = circle_append(&applier->work.row.circle, &applier->replica->roster, content->entry);
+    if (!err && !seal_equal(applier->work.row.circle.id, content->circle, ID_BYTES))
+        err = KITH_FOREIGN;
+    if (err) {
+        circle_clear(&applier->work.row.circle);
+        return err;
+    }
+    applier->work.row.number = device_circle_new(applier->txn, content->circle);
+    applier->has_work = true;
+    return KITH_OK;
+}
+
+/* Adds an entry to the chain of the circle in hand; what it is owed is looked at again. */
+static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool is_begun)
+{
+    struct circle_work *work = &applier->work;
+    enum kith_err err =
+        is_begun ? KITH_OK : circle_append(&work->row.circle, &applier->replica->roster, entry);
+
+    if (err)
+        return err;
+    device_entry_put(applier->txn, work->row.number, work->row.circle.count, entry);
+    work->row.acked_entries = work->row.circle.count;
+    work->row.owed_roster = 0;
+    work->is_row_changed = true;
+    replica_set_owed_checked(applier->txn, 0);
+    applier->applied->has_more = true;
+    return KITH_OK;
+}
+
+static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
+{
+    struct circle_frame content;
+    struct bytes known;
+    struct bytes box;
+    uint32_t device;
+    enum kith_err err = circle_frame_read(&content, frame);
+
+    if (err)
+        return err;
+    err = work_on(applier, content.circle);
+    bool is_begun = err == KITH_UNKNOWN_CIRCLE && content.seq == 1;
+    if (is_begun)
+        err = begin_circle(applier, &content);
+    if (err)
+        return err;
+    if (is_begun || content.seq > applier->work.row.circle.count)
+        err = add_entry(applier, content.entry, is_begun);
+    else if (!device_entry_get(applier->txn, applier->work.row.number, content.seq, &known) ||
+             !bytes_equal(known, content.entry))
+        err = KITH_FORKED;
+    while (!err && circle_frame_box(&content, &device, &box))
+        if (device == applier->replica->identity.device)
+            err = apply_box(applier, box);
+    return err;
+}
+
+/* A run in hand: the ids of its changes, and the one whose signature covers those before it. */
+struct run_check {
+    const struct roster_device *author;
+    struct log_row *rows;
+    uint32_t count;
+    uint64_t first_n;
+};
+
+static enum kith_err read_run(struct applier *applier, struct run *run, struct chain_row *chain,
+                              struct run_check *check)
+{
+    uint8_t prev[HASH_BYTES];
+    struct change change;
+
+    check->rows = arena_take(&applier->txn->arena, (run->count + 1) * sizeof *check->rows);
+    if (!check->rows)
+        return KITH_MEMORY;
+    memcpy(prev, chain->head, HASH_BYTES);
+    for (uint64_t n = run->first_n; run_next(run, &change); n++) {
+        struct log_row *row = &check->rows[check->count];
+        struct change_header header;
+        if (n <= chain->received)
+            continue;
+        row->change = change;
+        change_header_of(&applier->work, chain, row, n, &header);
+        memcpy(header.prev, prev, HASH_BYTES);
+        change_id(&header, change.sealed, row->id);
+        memcpy(prev, row->id, HASH_BYTES);
+        check->count++;
+    }
+    check->first_n = chain->received + 1;
+    return KITH_OK;
+}
+
+/* The last signature answers for the run. If it fails, each is tried, so that what is right before the fault is kept
+ * out as well: the batch is refused as a whole. */
+static enum kith_err verify_run(const struct run_check *check)
+{
+    if (check->count == 0)
+        return KITH_OK;
+    const struct log_row *last = &check->rows[check->count - 1];
+
+    return change_verify(last->id, last->change.signature, check->author->keys.sign);
+}
+
+static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
+{
+    struct run run;
+    struct run_check check = {0};
+    enum kith_err err = run_read(&run, frame);
+
+    if (!err)
+        err = work_on(applier, run.circle);
+    if (err)
+        return err;
+    check.author = roster_device(&applier->replica->roster, run.device);
+    if (!check.author || run.device == applier->replica->identity.device)
+        return KITH_UNKNOWN_DEVICE;
+    err = circle_may_write(&applier->work.row.circle, &applier->replica->roster, run.device);
+    struct chain_row *chain = err ? NULL : circle_work_chain(applier->txn, &applier->work, run.device, false);
+    if (!chain)
+        return err ? err : KITH_MEMORY;
+    if (run.first_n > chain->received + 1)
+        return KITH_GAP;
+    err = read_run(applier, &run, chain, &check);
+    if (!err)
+        err = verify_run(&check);
+    for (uint32_t i = 0; i < check.count && !err; i++) {
+        device_log_put(applier->txn, applier->work.row.number, chain->number, check.first_n + i, &check.rows[i]);
+        digest_add(applier->hub.digest, check.rows[i].id);
+        chain->received = check.first_n + i;
+        memcpy(chain->head, check.rows[i].id, HASH_BYTES);
+    }
+    applier->applied->received += err ? 0 : check.count;
+    if (!err && check.count > 0)
+        device_chain_put(applier->txn, applier->work.row.number, chain);
+    return err;
+}
+
+/* The receipt for the own chain: good if it names a head that this device has written. */
+static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack, const struct ack_line *line)
+{
+    struct receipt_row receipt = {0};
+    struct log_row row;
+
+    enum kith_err err = work_on(applier, line->circle);
+    if (err)
+        return err;
+    uint32_t circle = applier->work.row.number;
+    if (line->device != applier->replica->identity.device)
+        return KITH_OK;
+    if (!device_log_get(applier->txn, circle, CHAIN_OWN, line->n, &row) ||
+        !seal_equal(row.id, line->head, HASH_BYTES))
+        return KITH_FORKED;
+    (void)device_receipt_get(applier->txn, circle, &receipt);
+    if (receipt.n >= line->n && memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0)
+        return KITH_OK;
+    applier->applied->acknowledged += (uint32_t)(line->n > receipt.n ? line->n - receipt.n : 0);
+    receipt.n = line->n;
+    memcpy(receipt.head, line->head, HASH_BYTES);
+    memcpy(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES);
+    memcpy(receipt.signature, ack->signature, SIGNATURE_BYTES);
+    receipt.lines = ack->raw;
+    device_receipt_put(applier->txn, circle, &receipt);
+    return KITH_OK;
+}
+
+/* The access chain at the hub: up to our own newest entry, or with the grant that is under way. */
+static enum kith_err apply_circle_line(struct applier *applier, const struct ack_line *line)
+{
+    enum kith_err err = work_on(applier, line->circle);
+    if (err)
+        return err;
+    struct circle_work *work = &applier->work;
+    struct sending_grant *grant = sending_find_grant(applier->sending, work->row.number);
+    if (grant && line->n == grant->seq && seal_equal(line->head, grant->hash, HASH_BYTES)) {
+        for (uint32_t i = 0; i < grant->intent_count; i++)
+            device_intent_delete(applier->txn, grant->intents[i]);
+        if (work->row.circle.count + 1 == grant->seq)
+            err = add_entry(applier, buffer_view(&grant->entry), false);
+        sending_drop_grant(applier->sending, grant);
+    }
+    if (line->n <= work->row.circle.count && line->n > work->row.acked_entries) {
+        work->row.acked_entries = (uint32_t)line->n;
+        work->is_row_changed = true;
+    }
+    return err;
+}
+
+/* The entry that this device asked for stands in the hub's roster. If others came in between, it arrives with them. */
+static enum kith_err apply_roster_line(struct applier *applier, const struct ack_line *line)
+{
+    struct roster_request *request = &applier->sending->request;
+    bool is_ours = request->is_sent && !request->is_done && seal_equal(line->head, request->hash, HASH_BYTES);
+
+    if (!is_ours || line->n != applier->replica->roster.count + 1)
+        return KITH_OK;
+    return put_roster_entry(applier, buffer_view(&applier->sending->request_entry));
+}
+
+static enum kith_err apply_ack(struct applier *applier, struct frame *frame)
+{
+    struct ack ack;
+    struct ack_line line;
+    uint8_t hash[HASH_BYTES];
+    const struct roster *roster = &applier->replica->roster;
+    enum kith_err err = ack_read(&ack, frame);
+
+    /* The founder's first receipt comes before the roster stands here: its agency is what the request makes it. */
+    if (!err && roster->count > 0 && ack.count > 0) {
+        ack_hash(roster->agency, applier->welcome->incarnation, ack.raw, hash);
+        err = seal_verify(SEAL_RECEIPT_SIGN, roster->hub_sign, hash, ack.signature);
+    }
+    while (!err && ack_next(&ack, &line)) {
+        switch (line.kind) {
+        case ACK_CHAIN:
+            err = apply_chain_line(applier, &ack, &line);
+            break;
+        case ACK_CIRCLE:
+            err = apply_circle_line(applier, &line);
+            break;
+        case ACK_ROSTER:
+            err = apply_roster_line(applier, &line);
+            break;
+        }
+    }
+    return err;
+}
+
+/* Built on an old head: it will be written anew. Refused for another reason: a person is told. */
+static void refuse_grant(struct applier *applier, uint32_t circle, const struct refused *refused)
+{
+    struct sending_grant *grant = sending_find_grant(applier->sending, circle);
+
+    if (!grant)
+        return;
+    bool is_stale = refused->reason == KITH_STALE;
+    for (uint32_t i = 0; i < grant->intent_count && !is_stale; i++)
+        device_intent_delete(applier->txn, grant->intents[i]);
+    if (!is_stale)
+        device_refused_put(applier->txn, circle, refused->kind, refused->n, refused->reason);
+    sending_drop_grant(applier->sending, grant);
+}
+
+static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
+{
+    struct refused refused;
+    enum kith_err err = refused_read(&refused, frame);
+
+    if (err)
+        return err;
+    if (refused.kind == ACK_ROSTER) {
+        struct roster_request *request = &applier->sending->request;
+        request->is_sent = false;
+        request->refusal = refused.reason == KITH_STALE ? KITH_OK : refused.reason;
+        applier->applied->has_more = true;
+        return KITH_OK;
+    }
+    uint32_t circle = device_circle_number(applier->txn, refused.circle);
+    if (circle == 0)
+        return KITH_UNKNOWN_CIRCLE;
+    applier->applied->refused++;
+    applier->applied->has_more = applier->applied->has_more || refused.reason == KITH_STALE;
+    if (refused.kind == ACK_CIRCLE && refused.n > 1)
+        refuse_grant(applier, circle, &refused);
+    else
+        device_refused_put(applier->txn, circle, refused.kind, refused.n, refused.reason);
+    return KITH_OK;
+}
+
+static enum kith_err apply_cursor(struct applier *applier, struct frame *frame)
+{
+    struct cursor_frame cursor;
+    enum kith_err err = cursor_read(&cursor, frame);
+
+    if (err)
+        return err;
+    memcpy(applier->hub.incarnation, applier->welcome->incarnation, INCARNATION_BYTES);
+    memcpy(applier->hub.cursor, cursor.cursor.ptr, cursor.cursor.len);
+    applier->hub.cursor_len = cursor.cursor.len;
+    return KITH_OK;
+}
+
+static enum kith_err apply_frame(struct applier *applier, struct frame *frame)
+{
+    switch (frame->type) {
+    case FRAME_ROSTER:
+        return apply_roster(applier, frame);
+    case FRAME_CIRCLE:
+        return apply_circle(applier, frame);
+    case FRAME_CHANGES:
+        return apply_changes(applier, frame);
+    case FRAME_ACK:
+        return apply_ack(applier, frame);
+    case FRAME_REFUSED:
+        return apply_refused(applier, frame);
+    case FRAME_CURSOR:
+        return apply_cursor(applier, frame);
+    case FRAME_WELCOME:
+        return KITH_OK; /* the session's */
+    default:
+        return frame->type >= FRAME_SKIPPABLE ? KITH_OK : KITH_UNKNOWN_TYPE;
+    }
+}
+
+/* Whether a batch says anything but that there is nothing new. Writing that down would cost a sync to disk. */
+static bool is_worth_storing(const struct applier *applier, struct bytes frames)
+{
+    struct wire_in batch = wire_open(frames);
+    struct frame frame;
+    struct cursor_frame cursor;
+
+    while (frame_next(&batch, &frame)) {
+        if (frame.type == FRAME_WELCOME)
+            continue;
+        bool is_same_cursor = frame.type == FRAME_CURSOR && !cursor_read(&cursor, &frame) &&
+                              bytes_equal(cursor.cursor, bytes_of(applier->hub.cursor, applier->hub.cursor_len));
+        if (!is_same_cursor)
+            return true;
+    }
+    return false;
+}
+
+static enum kith_err apply_once(struct applier *applier, struct bytes frames)
+{
+    struct store_txn txn = store_begin(applier->replica->store, STORE_WRITE);
+    struct wire_in batch = wire_open(frames);
+    struct frame frame;
+    enum kith_err err = KITH_OK;
+
+    applier->txn = &txn;
+    replica_hub_get(&txn, &applier->hub);
+    if (!is_worth_storing(applier, frames)) {
+        store_abort(&txn);
+        return KITH_OK;
+    }
+    while (!err && !txn.err && frame_next(&batch, &frame))
+        err = apply_frame(applier, &frame);
+    if (!err)
+        err = wire_close(&batch);
+    if (err)
+        store_fail(&txn, err);
+    work_finish(applier);
+    replica_hub_put(&txn, &applier->hub);
+    err = store_commit(&txn);
+    if (err) {
+        enum kith_err read_err = replica_read_roster(applier->replica);
+        if (read_err && err == KITH_RETRY)
+            err = read_err;
+    }
+    return err;
+}
+
+enum kith_err replica_apply(struct replica *replica, struct sending *sending, const struct welcome *welcome,
+                            struct bytes frames, uint64_t now_ms, struct applied *applied)
+{
+    enum kith_err err;
+
+    do {
+        struct applier applier = {
+            .replica = replica, .sending = sending, .welcome = welcome, .applied = applied, .now_ms = now_ms};
+        memset(applied, 0, sizeof *applied);
+        err = apply_once(&applier, frames);
+    } while (err == KITH_RETRY);
+    const struct roster_request *request = &sending->request;
+    bool is_request_open = request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
+    applied->has_more = applied->has_more || is_request_open;
+    return err;
+}

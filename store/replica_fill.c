@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a device sends: the outbox, derived from the log and the receipts.
+ *
+ * Order: the roster entry that somebody waits for, new circles (a genesis before the changes in it), grants, then
+ * changes, circles with urgent ones first. With the first flight goes the PULL. A chain is never sent beyond a change
+ * that the hub refused.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/replica_internal.h"
+#include "store/sending.h"
+
+#define PULL_ROOM 128
+#define OWED_MAX  256
+
+void sending_init(struct sending *sending, uint64_t now_s)
+{
+    memset(sending, 0, sizeof *sending);
+    buffer_init(&sending->request_entry, ENTRY_MAX);
+    sending->now_s = now_s;
+}
+
+static void grants_clear(struct sending *sending)
+{
+    for (uint32_t i = 0; i < sending->grant_count; i++)
+        buffer_clear(&sending->grants[i].entry);
+    free(sending->grants);
+    sending->grants = NULL;
+    sending->grant_count = 0;
+    sending->grant_room = 0;
+}
+
+void sending_clear(struct sending *sending)
+{
+    grants_clear(sending);
+    free(sending->circles);
+    sending->circles = NULL;
+    buffer_clear(&sending->request_entry);
+    seal_wipe(sending->request.psk, KEY_BYTES);
+}
+
+void sending_again(struct sending *sending)
+{
+    sending->is_listed = false;
+    sending->is_pull_sent = false;
+}
+
+struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circle)
+{
+    for (uint32_t i = 0; i < sending->grant_count; i++)
+        if (sending->grants[i].circle == circle)
+            return &sending->grants[i];
+    return NULL;
+}
+
+void sending_drop_grant(struct sending *sending, struct sending_grant *grant)
+{
+    buffer_clear(&grant->entry);
+    *grant = sending->grants[--sending->grant_count];
+}
+
+static struct sending_grant *add_grant(struct sending *sending)
+{
+    if (sending->grant_count == sending->grant_room) {
+        uint32_t room = sending->grant_room ? sending->grant_room * 2 : 8;
+        struct sending_grant *larger = realloc(sending->grants, room * sizeof *larger);
+        if (!larger)
+            return NULL;
+        sending->grants = larger;
+        sending->grant_room = room;
+    }
+    struct sending_grant *grant = &sending->grants[sending->grant_count++];
+    memset(grant, 0, sizeof *grant);
+    buffer_init(&grant->entry, ENTRY_MAX);
+    return grant;
+}
+
+struct filler {
+    struct replica *replica;
+    struct sending *sending;
+    struct store_txn *txn;
+    struct buffer *frames;
+    size_t room;
+    bool is_full;
+};
+
+static bool has_room(struct filler *filler, size_t bytes)
+{
+    filler->is_full = filler->is_full || filler->frames->len + bytes > filler->room;
+    return !filler->is_full;
+}
+
+/* What the own chain of a circle has beyond the last receipt. */
+static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_circle *circle)
+{
+    struct receipt_row receipt = {0};
+    struct refused_row refused;
+    struct log_row row;
+    struct circle_row known;
+    struct chain_row own = device_chain_own(txn, number);
+
+    *circle = (struct sending_circle){.number = number};
+    (void)device_receipt_get(txn, number, &receipt);
+    circle->next_n = receipt.n + 1;
+    circle->last_n = own.received;
+    struct store_walk walk = device_refusals(txn, number);
+    while (device_refused_next(&walk, &refused))
+        if (refused.kind == ACK_CHAIN && refused.n > receipt.n && refused.n <= circle->last_n)
+            circle->last_n = refused.n - 1;
+    store_walk_end(&walk);
+    if (receipt.n == 0) {
+        device_circle_get(txn, number, &known);
+        circle->needs_genesis = known.acked_entries == 0;
+        circle_clear(&known.circle);
+    }
+    for (uint64_t n = circle->next_n; n <= circle->last_n && !circle->is_urgent; n++)
+        circle->is_urgent = device_log_get(txn, number, CHAIN_OWN, n, &row) && row.change.class == CHANGE_URGENT;
+    store_forget(txn);
+    return circle->needs_genesis || circle->next_n <= circle->last_n;
+}
+
+static enum kith_err list_circles(struct filler *filler)
+{
+    struct sending *sending = filler->sending;
+    uint32_t count = device_circle_count(filler->txn);
+    uint32_t urgent = 0;
+
+    free(sending->circles);
+    sending->circle_count = 0;
+    sending->circles = calloc((size_t)count + 1, sizeof *sending->circles);
+    if (!sending->circles)
+        return KITH_MEMORY;
+    for (uint32_t number = 1; number <= count; number++) {
+        struct sending_circle circle;
+        if (!list_circle(filler->txn, number, &circle))
+            continue;
+        sending->circles[sending->circle_count++] = circle;
+        if (circle.is_urgent) {
+            sending->circles[sending->circle_count - 1] = sending->circles[urgent];
+            sending->circles[urgent++] = circle;
+        }
+    }
+    sending->is_listed = true;
+    return KITH_OK;
+}
+
+static void write_pull(struct filler *filler)
+{
+    struct hub_state hub;
+    struct pull pull = {0};
+
+    if (filler->sending->is_pull_sent || !has_room(filler, PULL_ROOM))
+        return;
+    replica_hub_get(filler->txn, &hub);
+    memcpy(pull.incarnation, hub.incarnation, INCARNATION_BYTES);
+    memcpy(pull.digest, hub.digest, DIGEST_BYTES);
+    pull.cursor = bytes_of(hub.cursor, hub.cursor_len);
+    pull_write(filler->frames, &pull);
+    filler->sending->is_pull_sent = true;
+}
+
+/* The roster entry somebody waits for, on the head as it is now. */
+static enum kith_err write_request(struct filler *filler)
+{
+    struct roster_request *request = &filler->sending->request;
+    const struct roster *roster = &filler->replica->roster;
+    struct buffer *bytes = &filler->sending->request_entry;
+
+    bool is_open = request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
+    bool is_ready = request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
+    if (!is_open || !is_ready)
+        return KITH_OK;
+    if (request->entry.type == ROSTER_INVITE) {
+        request->entry.device = roster->device_count + 1;
+        if (request->entry.person == 0)
+            request->entry.person = roster->person_count + 1;
+    }
+    buffer_reset(bytes);
+    enum kith_err err = roster_entry_write(roster, &request->entry, request->sign_secret, bytes);
+    if (err)
+        return err;
+    memcpy(request->hash, request->entry.hash, HASH_BYTES);
+    struct bytes entry = buffer_view(bytes);
+    roster_frame_write(filler->frames, request->entry.seq, &entry, 1);
+    if (request->has_psk) {
+        struct invite_frame invite = {.device = request->entry.device};
+        memcpy(invite.psk, request->psk, KEY_BYTES);
+        invite_write(filler->frames, &invite);
+        seal_wipe(&invite, sizeof invite);
+    }
+    request->is_sent = true;
+    return filler->frames->err;
+}
+
+/* A box for each recipient that an entry names, sealed to the key it has now. */
+static enum kith_err seal_boxes(struct filler *filler, const struct circle *circle, const uint32_t *devices,
+                                uint32_t count, const uint8_t key[static KEY_BYTES], struct buffer *boxes)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct roster_device *device = roster_device(&filler->replica->roster, devices[i]);
+        struct epoch_place place = {.epoch = circle->epoch, .device = devices[i]};
+        uint8_t *row = buffer_extend(boxes, BOX_ROW_BYTES);
+        if (!row || !device)
+            return row ? KITH_DAMAGED : boxes->err;
+        memcpy(place.circle, circle->id, ID_BYTES);
+        put_u32(row, devices[i]);
+        enum kith_err err = box_seal(&place, device->keys.box, key, row + 4);
+        if (err)
+            return err;
+    }
+    return KITH_OK;
+}
+
+static enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row, uint32_t seq,
+                                        struct bytes entry, const uint32_t *devices, uint32_t count)
+{
+    uint8_t key[KEY_BYTES];
+    struct buffer boxes;
+
+    if (!device_key_get(filler->txn, row->number, row->circle.epoch, key))
+        return KITH_NO_KEY;
+    buffer_init(&boxes, BATCH_MAX);
+    enum kith_err err = seal_boxes(filler, &row->circle, devices, count, key, &boxes);
+    seal_wipe(key, sizeof key);
+    if (!err)
+        circle_frame_write(filler->frames, row->circle.id, seq, entry, buffer_view(&boxes));
+    buffer_clear(&boxes);
+    return err ? err : filler->frames->err;
+}
+
+static enum kith_err write_genesis(struct filler *filler, struct sending_circle *circle)
+{
+    struct circle_row row;
+    struct bytes entry;
+    enum kith_err err = KITH_DAMAGED;
+
+    device_circle_get(filler->txn, circle->number, &row);
+    if (device_entry_get(filler->txn, circle->number, 1, &entry)) {
+        err = KITH_OK;
+        if (has_room(filler, entry.len + 64 + row.circle.device_count * (BOX_ROW_BYTES + 4)))
+            err = write_circle_entry(filler, &row, 1, entry, row.circle.devices, row.circle.device_count);
+    }
+    if (!err && !filler->is_full)
+        circle->needs_genesis = false;
+    circle_clear(&row.circle);
+    return err;
+}
+
+static void write_chain(struct filler *filler, struct sending_circle *circle)
+{
+    struct run_writer run;
+    struct circle_row row;
+    struct log_row change;
+
+    device_circle_get(filler->txn, circle->number, &row);
+    run_begin(&run);
+    while (circle->next_n <= circle->last_n && !filler->txn->err) {
+        if (!device_log_get(filler->txn, circle->number, CHAIN_OWN, circle->next_n, &change)) {
+            store_fail(filler->txn, KITH_DAMAGED);
+            break;
+        }
+        if (!has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len + RUN_CHANGE_OVERHEAD))
+            break;
+        run_add(&run, row.circle.id, filler->replica->identity.device, circle->next_n, &change.change);
+        circle->next_n++;
+    }
+    filler->sending->sent_bytes += run.changes.len;
+    run_flush(&run, FRAME_PUSH, filler->frames);
+    run_end(&run);
+    circle_clear(&row.circle);
+    store_forget(filler->txn);
+}
+
+/* The intents that stand for a circle, as members of the entry; ascending, each person once. */
+static void take_intents(struct filler *filler, uint32_t circle, struct sending_grant *grant,
+                         struct circle_owed *owed)
+{
+    struct store_walk walk = device_intents(filler->txn);
+    struct intent_row intent;
+
+    while (device_intent_next(&walk, &intent)) {
+        bool is_there = false;
+        if (intent.circle != circle || grant->intent_count == GRANT_INTENTS_MAX)
+            continue;
+        grant->intents[grant->intent_count++] = intent.number;
+        for (uint32_t i = 0; i < owed->member_count; i++)
+            is_there = is_there || owed->members[i].person == intent.member.person;
+        if (!is_there && owed->member_count < owed->max)
+            owed->members[owed->member_count++] = intent.member;
+    }
+    store_walk_end(&walk);
+    for (uint32_t i = 1; i < owed->member_count; i++)
+        for (uint32_t k = i; k > 0 && owed->members[k].person < owed->members[k - 1].person; k--) {
+            struct circle_member swapped = owed->members[k];
+            owed->members[k] = owed->members[k - 1];
+            owed->members[k - 1] = swapped;
+        }
+}
+
+static enum kith_err write_grant(struct filler *filler, struct circle_row *row, struct circle_owed *owed,
+                                 struct sending_grant *grant)
+{
+    struct circle_entry entry = {
+        .author = filler->replica->identity.device,
+        .roster_seq = filler->replica->roster.count,
+        .time_s = filler->sending->now_s,
+        .type = CIRCLE_GRANT,
+        .members = owed->members,
+        .member_count = owed->member_count,
+        .devices = owed->devices,
+        .device_count = owed->device_count,
+    };
+    enum kith_err err =
+        circle_entry_write(&row->circle, &entry, filler->replica->identity.sign_secret, &grant->entry);
+
+    if (err)
+        return err;
+    grant->circle = row->number;
+    grant->seq = entry.seq;
+    memcpy(grant->hash, entry.hash, HASH_BYTES);
+    return write_circle_entry(filler, row, entry.seq, buffer_view(&grant->entry), owed->devices,
+                              owed->device_count);
+}
+
+/* Whether this device may pay what the circle is owed: a recipient, by a person who is a member. */
+static bool may_pay(const struct replica *replica, const struct circle *circle)
+{
+    return circle_has_device(circle, replica->identity.device) && circle_member(circle, replica_person(replica));
+}
+
+/* Looks at one circle: writes the grant it needs, or notes that it needs none. */
+static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is_owed)
+{
+    struct circle_member members[OWED_MAX];
+    uint32_t devices[OWED_MAX];
+    struct circle_owed owed = {.members = members, .devices = devices, .max = OWED_MAX};
+    struct circle_row row;
+    enum kith_err err = KITH_OK;
+
+    *is_owed = false;
+    device_circle_get(filler->txn, number, &row);
+    struct sending_grant *grant =
+        may_pay(filler->replica, &row.circle) ? add_grant(filler->sending) : NULL;
+    if (!grant)
+        goto out;
+    take_intents(filler, number, grant, &owed);
+    circle_owed(&row.circle, &filler->replica->roster, filler->sending->now_s, &owed);
+    *is_owed = owed.member_count > 0 || owed.device_count > 0;
+    size_t bytes = 512 + owed.member_count * 8 + owed.device_count * (BOX_ROW_BYTES + 8);
+    if (*is_owed && has_room(filler, bytes))
+        err = write_grant(filler, &row, &owed, grant);
+    if (!*is_owed || filler->is_full || err)
+        sending_drop_grant(filler->sending, grant);
+out:
+    circle_clear(&row.circle);
+    return err;
+}
+
+/* What is owed changes with the roster, with an access chain or with a wish of ours; otherwise nothing is looked at. */
+static enum kith_err write_grants(struct filler *filler)
+{
+    uint32_t count = device_circle_count(filler->txn);
+    bool has_intents = store_count(filler->txn, TABLE_DEVICE_INTENT) > 0;
+    bool is_anything_owed = false;
+    enum kith_err err = KITH_OK;
+
+    if (!has_intents && replica_is_owed_checked(filler->txn, &filler->replica->roster))
+        return KITH_OK;
+    for (uint32_t number = 1; number <= count && !err && !filler->is_full; number++) {
+        bool is_owed = false;
+        if (!sending_find_grant(filler->sending, number))
+            err = pay_circle(filler, number, &is_owed);
+        is_anything_owed = is_anything_owed || is_owed;
+        store_forget(filler->txn);
+    }
+    if (!err && !filler->is_full && !is_anything_owed && filler->sending->grant_count == 0)
+        replica_set_owed_checked(filler->txn, filler->replica->roster.count);
+    return err;
+}
+
+static enum kith_err fill_member(struct filler *filler)
+{
+    struct sending *sending = filler->sending;
+    enum kith_err err = sending->is_listed ? KITH_OK : list_circles(filler);
+
+    for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
+        if (sending->circles[i].needs_genesis)
+            err = write_genesis(filler, &sending->circles[i]);
+    if (!err && !filler->is_full)
+        err = write_grants(filler);
+    for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
+        write_chain(filler, &sending->circles[i]);
+    return err;
+}
+
+enum kith_err replica_fill(struct replica *replica, struct sending *sending, size_t room, struct buffer *frames,
+                           bool *has_more)
+{
+    struct store_txn txn = store_begin(replica->store, STORE_WRITE);
+    struct filler filler = {
+        .replica = replica, .sending = sending, .txn = &txn, .frames = frames, .room = room};
+    const struct roster_device *device = roster_device(&replica->roster, replica->identity.device);
+    bool is_member = device && device->state == DEVICE_ACTIVE;
+
+    bool is_founding = sending->request.is_wanted && sending->request.entry.type == ROSTER_FOUND;
+    if (!is_founding)
+        write_pull(&filler);
+    enum kith_err err = write_request(&filler);
+    if (!err && is_member && !sending->is_greeting)
+        err = fill_member(&filler);
+    if (err)
+        store_fail(&txn, err);
+    *has_more = filler.is_full;
+    err = store_commit(&txn);
+    return err ? err : frames->err;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that make up the replica share. */
+#ifndef KITH_STORE_REPLICA_INTERNAL_H
+#define KITH_STORE_REPLICA_INTERNAL_H
+
+#include "store/replica.h"
+
+struct replica {
+    struct store *store;
+    struct identity identity;
+    struct roster roster;
+};
+
+/* A circle in hand: its row, its chains, its keys so far. Lives within one transaction. */
+struct circle_work {
+    struct circle_row row;
+    struct chain_row *chains;
+    uint32_t chain_count;
+    uint32_t chain_room;
+    uint8_t epoch_key[KEY_BYTES];
+    uint32_t epoch; /* that epoch_key is of; 0: none yet */
+    bool is_row_changed;
+};
+
+/* KITH_UNKNOWN_CIRCLE if there is no such circle. End it with circle_work_end, which writes what changed. */
+MUST_USE enum kith_err circle_work_begin(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                                         struct circle_work *work);
+void circle_work_end(struct store_txn *txn, struct circle_work *work);
+/* The chain of a device, made when there is none; NULL without memory. Valid until the next call. */
+struct chain_row *circle_work_chain(struct store_txn *txn, struct circle_work *work, uint32_t device, bool is_own);
+/* The key of an epoch: KITH_NO_KEY if it has not arrived. */
+MUST_USE enum kith_err circle_work_key(struct store_txn *txn, struct circle_work *work, uint32_t epoch);
+/* The header of a change of a chain; `prev` is the caller's. */
+void change_header_of(const struct circle_work *work, const struct chain_row *chain, const struct log_row *row,
+                      uint64_t n, struct change_header *header);
+
+/* Appends the text of a change that is in the log. NO_KEY if its epoch's key has not arrived, DAMAGED if it is not
+ * there; otherwise what change_open says. */
+MUST_USE enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work,
+                                        const struct chain_row *chain, uint64_t n, struct buffer *text);
+
+/* Merges what can be merged of a circle's chains. */
+void replica_merge(struct store_txn *txn, struct circle_work *work, uint64_t now_ms);
+/* Merges one change whose text is known. */
+void replica_merge_text(struct store_txn *txn, struct circle_work *work, const struct chain_row *chain, uint64_t n,
+                        struct bytes text, uint64_t now_ms);
+
+uint64_t replica_last_hlc(struct store_txn *txn);
+void replica_put_hlc(struct store_txn *txn, uint64_t hlc);
+void replica_hub_get(struct store_txn *txn, struct hub_state *hub);
+void replica_hub_put(struct store_txn *txn, const struct hub_state *hub);
+/* 0 when every circle has been looked at since the roster's newest entry. */
+bool replica_is_owed_checked(struct store_txn *txn, const struct roster *roster);
+void replica_set_owed_checked(struct store_txn *txn, uint32_t roster_count);
+MUST_USE enum kith_err replica_read_roster(struct replica *replica);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session has under way besides the log: where each circle's outbox stands, and grants that await an answer. */
+#ifndef KITH_STORE_SENDING_H
+#define KITH_STORE_SENDING_H
+
+#include "store/replica.h"
+
+/* A circle with something to send. */
+struct sending_circle {
+    uint32_t number;
+    uint64_t next_n;    /* of the own chain */
+    uint64_t last_n;
+    bool is_urgent;
+    bool needs_genesis; /* the hub has not acknowledged it yet */
+};
+
+#define GRANT_INTENTS_MAX 64
+
+/* A grant written on the head of an access chain and sent; it joins our chain when the hub has taken it. */
+struct sending_grant {
+    uint32_t circle; /* 0: free */
+    uint32_t seq;
+    uint8_t hash[HASH_BYTES];
+    struct buffer entry;
+    uint64_t intents[GRANT_INTENTS_MAX];
+    uint32_t intent_count;
+};
+
+/* NULL if none is under way. */
+struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circle);
+void sending_drop_grant(struct sending *sending, struct sending_grant *grant);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A hub and devices in one process, with a link between them that the test carries: the real sessions, ledger and
+ * replicas, no socket and no clock.
+ */
+#ifndef KITH_TESTS_UNIT_LINK_H
+#define KITH_TESTS_UNIT_LINK_H
+
+#include "store/ledger.h"
+#include "store/replica.h"
+
+struct test_hub {
+    char folder[64];
+    struct ledger_keys keys;
+    struct ledger *ledger;
+    uint8_t founding_secret[CODE_SECRET_BYTES];
+};
+
+struct test_device {
+    char folder[64];
+    uint8_t key[KEY_BYTES];
+    struct replica *replica;
+};
+
+/* How a connection goes. Zero: well. */
+struct link_faults {
+    size_t cut_after_out; /* bytes from the device after which the connection breaks; 0: never */
+    size_t cut_after_in;
+    size_t chunk_bytes; /* bytes are delivered in pieces of this size; 0: as they come */
+    void (*alter)(void *owner, struct bytes *wire, bool is_from_device);
+    void *owner;
+};
+
+struct link_result {
+    enum kith_err device_err;
+    enum kith_err hub_err;
+    uint32_t received;
+    uint32_t acknowledged;
+    uint32_t refused;
+    uint32_t round_trips;
+    uint64_t bytes_out;
+    uint64_t bytes_in;
+};
+
+void test_hub_open(struct test_hub *hub);
+/* As after kill -9: opens the same folder again. */
+void test_hub_reopen(struct test_hub *hub);
+void test_hub_close(struct test_hub *hub);
+
+void test_device_open(struct test_device *device);
+void test_device_reopen(struct test_device *device);
+void test_device_close(struct test_device *device);
+
+/* One connection from its first to its last byte. `request` may be NULL. */
+struct link_result link_connect(struct test_hub *hub, struct test_device *device, enum channel_mode mode,
+                                const uint8_t *psk, struct roster_request *request, const struct link_faults *faults);
+struct link_result link_sync(struct test_hub *hub, struct test_device *device);
+
+/* The founder's device, the agency's circle included. */
+void link_found(struct test_hub *hub, struct test_device *founder);
+/* Invites a person (0: a new one) by `inviter` and joins `device`. */
+void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device, uint32_t person,
+               unsigned roles, uint32_t supervisor);
+/* A chart made offline by `author`, for the author, the author's supervisor and the custodians. */
+void link_chart(struct test_device *author, const char *name, uint8_t circle[static ID_BYTES]);
+/* One text field of one record, saved. */
+struct dot link_put(struct test_device *device, const uint8_t circle[static ID_BYTES],
+                    const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field, const char *text);
+/* The field's values, alphabetically, with '|' between; "" if there is none. Valid until the next call. */
+const char *link_read(struct test_device *device, const uint8_t circle[static ID_BYTES],
+                      const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field);
+
+#define LINK_NOW_MS 1790000000000u
+
+#endif
