@@ -146,8 +146,10 @@ int kith_found(struct kith *kith, const char *code_text, const char *agency, con
     kith->detail[0] = '\0';
     if (is_enrolled(kith))
         return home_fail(kith, KITH_EXISTS, "this home already belongs to an agency");
-    if (code_read(&code, code_text) || code.device != 0)
-        return home_fail(kith, KITH_CODE, "this is not a founding code: 'kithd init' prints one");
+    if (code_read(&code, code_text))
+        return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
+    if (code.device != 0)
+        return home_fail(kith, KITH_CODE, "this code is an invitation: use it with 'kith join'");
     seal_random(root, sizeof root);
     enum kith_err err = adopt_code(kith, &code, 1);
     if (!err)
@@ -181,6 +183,10 @@ static enum kith_err request_enrolment(struct kith *kith, const struct code *cod
     identity_public(replica_identity(kith->replica), &request.entry.keys);
     enum kith_err err = request_roster(kith, &exchange);
     seal_wipe(&keys, sizeof keys);
+    /* Without the psk, which the hub has forgotten or never had, its reason cannot be read: only that it said no. */
+    if (err == KITH_HANDSHAKE)
+        return home_fail(kith, KITH_EXPIRED,
+                         "the hub did not accept this invitation: it has expired, or was used, or is for another hub");
     return err;
 }
 
@@ -202,8 +208,10 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
     enum kith_err err = KITH_OK;
 
     kith->detail[0] = '\0';
-    if (code_read(&code, code_text) || code.device == 0)
-        return home_fail(kith, KITH_CODE, "this is not an invitation: 'kith invite' prints one");
+    if (code_read(&code, code_text))
+        return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
+    if (code.device == 0)
+        return home_fail(kith, KITH_CODE, "this code founds an agency: use it with 'kith found'");
     const struct roster_device *known = roster_device(replica_roster(kith->replica), code.device);
     if (is_enrolled(kith) && (!known || known->state == DEVICE_ACTIVE ||
                               replica_identity(kith->replica)->device != code.device))

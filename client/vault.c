@@ -2,13 +2,16 @@
 /*
  * The file, VAULT_BYTES long, integers big-endian:
  *
- *   magic 10, version 2, memory in KiB 4, passes 4, salt 16, commitment 32, nonce 24, wrapped key 48, checksum 32
+ *   magic 10, version 2, memory in KiB 4, passes 4, salt 16, commitment 32, nonce 24, wrapped key
+ * 48, checksum 32
  *
  * 1. The passphrase costs memory x passes before anything in the file can be compared with it.
- * 2. Everything before the nonce is associated data of the wrapped key, so no parameter can be exchanged alone.
- * 3. The checksum holds no secret: it tells a damaged file from a wrong passphrase, so that nobody doubts their memory
- *    because of a disk.
- * 4. Parameters are bounded before they are used: a file from a stranger costs at most MEMORY_MAX and PASSES_MAX.
+ * 2. Everything before the nonce is associated data of the wrapped key, so no parameter can be
+ * exchanged alone.
+ * 3. The checksum holds no secret: it tells a damaged file from a wrong passphrase, so that nobody
+ * doubts their memory because of a disk.
+ * 4. Parameters are bounded before they are used: a file from a stranger costs at most MEMORY_MAX
+ * and PASSES_MAX.
  */
 #include "client/vault.h"
 
@@ -30,7 +33,8 @@
 #define PASSES_MIN 3
 #define PASSES_MAX 256
 
-/* What one guess shall cost, and what we aim at: a measurement on a busy machine comes out too high. */
+/* What one guess shall cost, and what we aim at: a measurement on a busy machine comes out too
+ * high. */
 #define GUESS_NS_MIN 500000000
 #define GUESS_NS_AIM 600000000
 
@@ -114,8 +118,8 @@ static enum kith_err keys_derive(const uint8_t file[static VAULT_BYTES], const c
     uint8_t root[crypto_kdf_KEYBYTES];
     size_t memory = (size_t)get_u32(file + AT_MEMORY) * 1024;
 
-    if (crypto_pwhash(root, sizeof root, passphrase, strlen(passphrase), file + AT_SALT,
-                      get_u32(file + AT_PASSES), memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
+    if (crypto_pwhash(root, sizeof root, passphrase, strlen(passphrase), file + AT_SALT, get_u32(file + AT_PASSES),
+                      memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
         return KITH_MEMORY;
     (void)crypto_kdf_derive_from_key(keys->wrap, sizeof keys->wrap, 1, "kithvlt1", root);
     (void)crypto_kdf_derive_from_key(keys->commitment, sizeof keys->commitment, 2, "kithvlt1", root);
@@ -160,8 +164,8 @@ static enum kith_err file_make(uint8_t file[static VAULT_BYTES], const char *pas
     enum kith_err err = keys_derive_measured(file, passphrase, &keys);
     if (!err) {
         memcpy(file + AT_COMMITMENT, keys.commitment, HASH_BYTES);
-        (void)crypto_aead_xchacha20poly1305_ietf_encrypt(file + AT_WRAPPED, NULL, key, KEY_BYTES, file,
-                                                         AT_NONCE, NULL, file + AT_NONCE, keys.wrap);
+        (void)crypto_aead_xchacha20poly1305_ietf_encrypt(file + AT_WRAPPED, NULL, key, KEY_BYTES, file, AT_NONCE, NULL,
+                                                         file + AT_NONCE, keys.wrap);
         checksum(file, file + AT_CHECKSUM);
     }
     sodium_memzero(&keys, sizeof keys);
@@ -196,9 +200,8 @@ static enum kith_err file_unwrap(const uint8_t file[static VAULT_BYTES], const c
 
     if (!err && sodium_memcmp(keys.commitment, file + AT_COMMITMENT, HASH_BYTES) != 0)
         err = KITH_PASSPHRASE;
-    if (!err && crypto_aead_xchacha20poly1305_ietf_decrypt(key, NULL, NULL, file + AT_WRAPPED,
-                                                           KEY_BYTES + TAG_BYTES, file, AT_NONCE,
-                                                           file + AT_NONCE, keys.wrap) != 0)
+    if (!err && crypto_aead_xchacha20poly1305_ietf_decrypt(key, NULL, NULL, file + AT_WRAPPED, KEY_BYTES + TAG_BYTES,
+                                                           file, AT_NONCE, file + AT_NONCE, keys.wrap) != 0)
         err = KITH_DAMAGED;
     sodium_memzero(&keys, sizeof keys);
     return err;
@@ -250,8 +253,8 @@ static enum kith_err write_all(int fd, const uint8_t *from, size_t len)
     return fsync(fd) ? err_of_errno(errno) : KITH_OK;
 }
 
-/* A file system without RENAME_NOREPLACE says EINVAL; there we look first, which only a second vault_create in the
- * same instant could make wrong. */
+/* A file system without RENAME_NOREPLACE says EINVAL; there we look first, which only a second
+ * vault_create in the same instant could make wrong. */
 static enum kith_err put_in_place(int folder, const char *temporary, bool is_new)
 {
     int failed = renameat2(folder, temporary, folder, VAULT_NAME, is_new ? RENAME_NOREPLACE : 0);
@@ -270,10 +273,8 @@ static enum kith_err file_write(int folder, const uint8_t file[static VAULT_BYTE
 {
     char temporary[32];
 
-    (void)snprintf(temporary, sizeof temporary, VAULT_NAME ".%08x%08x", randombytes_random(),
-                   randombytes_random());
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                    S_IRUSR | S_IWUSR);
+    (void)snprintf(temporary, sizeof temporary, VAULT_NAME ".%08x%08x", randombytes_random(), randombytes_random());
+    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return err_of_errno(errno);
     enum kith_err err = write_all(fd, file, VAULT_BYTES);

@@ -325,6 +325,9 @@ static enum kith_err entry_check(const struct circle *circle, const struct roste
         return KITH_UNKNOWN_DEVICE;
     if (entry->roster_seq > roster->count)
         return KITH_STALE;
+    /* Nobody claims to have known less than the own enrolment: that would be a way around custodians named before. */
+    if (entry->roster_seq < author->since)
+        return KITH_MALFORMED;
     enum kith_err err = seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->hash, entry->signature);
     if (err)
         return err;

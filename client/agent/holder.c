@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 1. The holder is a grandchild in a session of its own: no terminal, no parent that waits, no file but its own three.
- * 2. Its memory is not dumped and not read by other processes, and the page with the key is never swapped out.
- * 3. It ends when it is told, when nobody asked for its idle time (a suspended laptop counts as idle), and when the
- *    socket in the home is no longer its own: the home was removed or replaced.
+ * 1. The holder is a grandchild in a session of its own: no terminal, no parent that waits, no file
+ * but its own three.
+ * 2. Its memory is not dumped and not read by other processes, and the page with the key is never
+ * swapped out.
+ * 3. It ends when it is told, when nobody asked for its idle time (a suspended laptop counts as
+ * idle), and when the socket in the home is no longer its own: the home was removed or replaced.
  * 4. It serves one caller at a time, each with a time limit.
  */
 #include "client/agent/holder.h"
@@ -124,7 +126,8 @@ static bool caller_is_own_user(int caller)
     return getsockopt(caller, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
 }
 
-/* False when the caller asked for the end: its connection then stays open until the process is gone. */
+/* False when the caller asked for the end: its connection then stays open until the process is
+ * gone. */
 static bool caller_serve(struct holder *holder, int caller)
 {
     const struct timeval limit = {.tv_sec = CALLER_S};
@@ -251,7 +254,8 @@ enum kith_err holder_start(int home, const uint8_t key[static KEY_BYTES], uint64
     struct holder holder = {.home = home, .idle_ms = idle_ms};
     enum kith_err err = KITH_OK;
 
-    /* Bound here, where a failure can be told; the holder itself listens, and so is the peer that callers see. */
+    /* Bound here, where a failure can be told; the holder itself listens, and so is the peer that
+     * callers see. */
     holder.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (holder.listener < 0)
         return KITH_IO;

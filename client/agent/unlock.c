@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The callers' side of the holder (holder.h). Starting and ending take a lock on the home's folder, so that a socket
- * found without a listener is a leftover and not a holder that is just coming up.
+ * The callers' side of the holder (holder.h). Starting and ending take a lock on the home's folder,
+ * so that a socket found without a listener is a leftover and not a holder that is just coming up.
  */
 #include "client/agent/unlock.h"
 
@@ -18,8 +18,8 @@
 
 #include "client/agent/holder.h"
 
-#define ANSWER_S 5
-#define END_MS   3000
+#define ANSWER_S  5
+#define END_MS    3000
 #define MINUTE_MS 60000
 
 static enum kith_err home_open(const char *home, int *folder)
@@ -29,8 +29,7 @@ static enum kith_err home_open(const char *home, int *folder)
     *folder = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*folder < 0)
         return errno == ENOENT || errno == ENOTDIR ? KITH_NOT_FOUND : KITH_PERMISSION;
-    if (fstat(*folder, &status) == 0 && status.st_uid == geteuid() &&
-        (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+    if (fstat(*folder, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
         return KITH_OK;
     (void)close(*folder);
     return KITH_PERMISSION;
@@ -143,7 +142,8 @@ static bool process_is_gone(int process, int wait_ms)
     return poll(&end, 1, wait_ms) == 1;
 }
 
-/* A holder that does not end when told, stopped or stuck, is ended: locking means that the key is gone. */
+/* A holder that does not end when told, stopped or stuck, is ended: locking means that the key is
+ * gone. */
 static enum kith_err holder_end(int connection, pid_t holder)
 {
     int process = pidfd_open(holder, 0);

@@ -43,8 +43,8 @@ static enum exit_code fail_enrolling(struct cli *cli, int code, bool is_new)
     enum exit_code done = cli_fail(cli, code);
 
     if (is_new)
-        cli_remark("      Your home in %s is made and your passphrase stands: the same command\n"
-                   "      continues from there.",
+        cli_remark("      Your home in %s is made and your passphrase stands:\n"
+                   "      the next try goes on from there.",
                    cli->home);
     return done;
 }
@@ -121,8 +121,9 @@ enum exit_code agency_join(struct cli *cli, const struct arguments *arguments)
             (void)fputs(", ", cli->show.out);
             show_text(&cli->show, SHOW_STRONG, self.person);
         }
-        (void)fprintf(cli->show.out, ". This is device %u now. Everything works offline from here on;\n"
-                                     "`kith sync` exchanges news with the hub.\n",
+        (void)fprintf(cli->show.out,
+                      ". This is device %u now. Everything works offline from here on;\n"
+                      "`kith sync` exchanges news with the hub.\n",
                       self.device);
     }
     return EXIT_DONE;
@@ -277,8 +278,7 @@ static enum exit_code devices_show(const struct cli *cli, const struct kith_devi
         free(texts);
         return cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
     }
-    memcpy(cells, (const char *[]){"", "NAME", "PERSON", "ROLE", "STATE", "LAST SEEN"},
-           DEVICE_COLUMNS * sizeof *cells);
+    memcpy(cells, (const char *[]){"", "NAME", "PERSON", "ROLE", "STATE", "LAST SEEN"}, DEVICE_COLUMNS * sizeof *cells);
     for (size_t i = 0; i < count; i++) {
         const char **row = cells + (i + 1) * DEVICE_COLUMNS;
         (void)snprintf(texts[i].number, sizeof texts[i].number, "%u%s", devices[i].number,

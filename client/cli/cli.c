@@ -33,6 +33,8 @@ static const char *hint_of(int code)
     case KITH_UNREACHABLE:
     case KITH_LOST:
         return "Nothing is lost. Check the network and run the same command again.";
+    case KITH_CODE:
+        return "Check that the code was copied whole, or ask for a new one.";
     case KITH_LOCKED:
         return "Run `kith unlock`, or give --passphrase-file FILE.";
     case KITH_PASSPHRASE:
@@ -105,6 +107,8 @@ void cli_remark(const char *format, ...)
 {
     va_list args;
 
+    /* What was said before it comes before it. */
+    (void)fflush(stdout);
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
     va_end(args);
@@ -169,7 +173,7 @@ enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphras
         return err ? fail_reading(err, file) : EXIT_DONE;
     }
     err = passphrase_ask(passphrase, "Choose a passphrase, four or five words are good.\n"
-                                      "Nobody can recover it for you.\nPassphrase: ");
+                                     "Nobody can recover it for you.\nPassphrase: ");
     if (!err)
         err = passphrase_ask(&again, "The same again: ");
     bool is_same = strcmp(passphrase->text, again.text) == 0;
@@ -208,7 +212,8 @@ enum exit_code cli_open(struct cli *cli)
     return code ? cli_fail(cli, code) : EXIT_DONE;
 }
 
-/* The folders above the home, as far as they are missing; if that fails, making the home will say so. */
+/* The folders above the home, as far as they are missing; if that fails, making the home will say
+ * so. */
 static void make_parents(const char *home)
 {
     char path[PATH_MAX];

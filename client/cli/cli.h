@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What every command has: the home, how to open it, how to say that something went wrong, and the exit codes.
+ * What every command has: the home, how to open it, how to say that something went wrong, and the
+ * exit codes.
  */
 #ifndef KITH_CLIENT_CLI_CLI_H
 #define KITH_CLIENT_CLI_CLI_H
@@ -29,7 +30,8 @@ struct cli {
     struct show show;  /* standard output */
 };
 
-/* Opens the home with the unlocked key, else with the passphrase. What went wrong has been said when it returns. */
+/* Opens the home with the unlocked key, else with the passphrase. What went wrong has been said
+ * when it returns. */
 enum exit_code cli_open(struct cli *cli);
 /* The same, and makes the home if there is none; the passphrase is then asked for twice. */
 enum exit_code cli_open_or_make(struct cli *cli, bool *is_new);
@@ -38,7 +40,8 @@ enum exit_code cli_open_with_passphrase(struct cli *cli);
 /* A passphrase from the terminal, twice alike, or from `file` if there is one. */
 enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphrase);
 
-/* Says what was wrong with the last call on the home and what helps; the exit code that goes with it. */
+/* Says what was wrong with the last call on the home and what helps; the exit code that goes with
+ * it. */
 enum exit_code cli_fail(const struct cli *cli, int code);
 /* The same with a sentence of the command's own. */
 __attribute__((format(printf, 2, 3))) enum exit_code cli_refuse(int code, const char *format, ...);

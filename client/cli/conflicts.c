@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What two people wrote at once, and the decision between it: an edit by somebody who has seen all the versions. */
+/* What two people wrote at once, and the decision between it: an edit by somebody who has seen all
+ * the versions. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,7 +126,8 @@ static bool read_count(const char *text, unsigned long *number)
     return *text >= '0' && *text <= '9' && !*end;
 }
 
-/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none. */
+/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none.
+ */
 static enum exit_code version_chosen(const struct kith_field *field, const char *take, const char **value)
 {
     const struct kith_value *by_index = NULL;
@@ -144,14 +146,13 @@ static enum exit_code version_chosen(const struct kith_field *field, const char 
     if (!by_index && !by_device)
         return cli_refuse(KITH_NOT_FOUND, "%s has no version %s", field->name, take);
     if (by_index && by_device && by_index != by_device)
-        return cli_refuse(KITH_AMBIGUOUS, "%lu is a version and a device: write --take index:%lu or device:%lu",
-                          number, number, number);
+        return cli_refuse(KITH_AMBIGUOUS, "%lu is a version and a device: write --take index:%lu or device:%lu", number,
+                          number, number);
     *value = by_index ? by_index->text : by_device->text;
     return EXIT_DONE;
 }
 
-static enum exit_code settle_field(struct cli *cli, const struct arguments *arguments,
-                                   const struct kith_record *record)
+static enum exit_code settle_field(struct cli *cli, const struct arguments *arguments, const struct kith_record *record)
 {
     const char *take = arguments_option(arguments, "--take");
     const char *value = arguments->count > 2 ? arguments->words[2] : NULL;

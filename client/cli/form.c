@@ -24,7 +24,8 @@ bool form_is_possible(void)
     return editor_is_named() || (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
 }
 
-/* A new record belongs to somebody's chart, but for those that are a person's own or the whole agency's. */
+/* A new record belongs to somebody's chart, but for those that are a person's own or the whole
+ * agency's. */
 static bool asks_for_participant(const char *type)
 {
     return strcmp(type, "participant") != 0 && strcmp(type, "resource") != 0;
@@ -109,7 +110,8 @@ static void form_blame(struct form *form, int code)
     (void)snprintf(form->why, sizeof form->why, "%s", *detail ? detail : kith_error_text(code));
 }
 
-/* The one way on after a refusal is the person's text again; without a terminal nobody could change it. */
+/* The one way on after a refusal is the person's text again; without a terminal nobody could change
+ * it. */
 static void form_save(struct form *form, const struct inputs *inputs, char id[static KITH_ID_TEXT])
 {
     struct cli *cli = form->cli;

@@ -2,8 +2,8 @@
 /*
  * A record filled in with the person's editor.
  *
- * The home is closed while somebody writes, so that other commands can use it. A text that is refused comes back with
- * the reason above it, as often as the person likes.
+ * The home is closed while somebody writes, so that other commands can use it. A text that is
+ * refused comes back with the reason above it, as often as the person likes.
  */
 #ifndef KITH_CLIENT_CLI_FORM_H
 #define KITH_CLIENT_CLI_FORM_H

@@ -43,8 +43,7 @@ enum kith_err inputs_add(struct inputs *inputs, const char *field, char op, cons
     memcpy(text, field, field_bytes);
     memcpy(text + field_bytes, value, value_bytes);
     inputs->texts[inputs->count] = text;
-    inputs->items[inputs->count++] =
-        (struct kith_input){.field = text, .op = op, .value = text + field_bytes};
+    inputs->items[inputs->count++] = (struct kith_input){.field = text, .op = op, .value = text + field_bytes};
     return KITH_OK;
 }
 
@@ -104,8 +103,7 @@ static enum kith_err add_read(struct inputs *inputs, const char *field, char op,
     char *text = malloc(INPUT_TEXT_MAX + 2);
     if (!text)
         return fail_reading(field, KITH_MEMORY, "out of memory", why);
-    enum kith_err err =
-        is_stdin ? read_text(stdin, "standard input", text, why) : read_file(source + 1, text, why);
+    enum kith_err err = is_stdin ? read_text(stdin, "standard input", text, why) : read_file(source + 1, text, why);
     inputs->has_read_stdin = inputs->has_read_stdin || is_stdin;
     if (!err)
         err = inputs_add(inputs, field, op, text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The values of a record as typed: FIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a file; FIELD+=V adds to
- * a list and FIELD-=V takes from one. An empty VALUE clears.
+ * The values of a record as typed: FIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a
+ * file; FIELD+=V adds to a list and FIELD-=V takes from one. An empty VALUE clears.
  *
  * Text that was read loses a final line end and the carriage returns of other systems.
  */
@@ -22,7 +22,8 @@ struct inputs {
     bool has_read_stdin;
 };
 
-/* Adds what one word of the command line says. INPUT, NOT_FOUND, TOO_LARGE, ... with a sentence in `why`. */
+/* Adds what one word of the command line says. INPUT, NOT_FOUND, TOO_LARGE, ... with a sentence in
+ * `why`. */
 MUST_USE enum kith_err inputs_add_word(struct inputs *inputs, const char *word, char why[static INPUT_WHY_MAX]);
 /* Adds one value; both texts are copied. MEMORY. */
 MUST_USE enum kith_err inputs_add(struct inputs *inputs, const char *field, char op, const char *value);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A writer of one JSON document (RFC 8259) on one line: objects and lists are opened and ended, the rest is values.
+ * A writer of one JSON document (RFC 8259) on one line: objects and lists are opened and ended, the
+ * rest is values.
  *
- * `name` is the member's name within an object and NULL within a list or at the top. Text that is not UTF-8 gets
- * U+FFFD where it is not. Write errors stay with the stream: ask ferror at the end.
+ * `name` is the member's name within an object and NULL within a list or at the top. Text that is
+ * not UTF-8 gets U+FFFD where it is not. Write errors stay with the stream: ask ferror at the end.
  */
 #ifndef KITH_CLIENT_CLI_JSON_H
 #define KITH_CLIENT_CLI_JSON_H

@@ -43,7 +43,8 @@ static const char global_help[] = "Before or after any command:\n"
                                   "  --help                   about kith, or about the command\n"
                                   "  --version\n";
 
-/* Whether argv[*at] is the option, and its value. A missing value is NULL and told to the caller by `is_missing`. */
+/* Whether argv[*at] is the option, and its value. A missing value is NULL and told to the caller by
+ * `is_missing`. */
 static bool option_with_value(int argc, char **argv, int *at, const char *name, const char **value, bool *is_missing)
 {
     size_t len = strlen(name);
@@ -203,12 +204,10 @@ static void help_fields(FILE *out, const char *type)
 
 static void usage_of(FILE *out, const struct command *command, const char *type)
 {
-    const char *name = command->name;
+    const char *name = type ? command->name + strlen("TYPE") : command->name;
 
-    if (type)
-        (void)fprintf(out, "usage: kith %s%s %s\n", type, name + strlen("TYPE"), command->arguments);
-    else
-        (void)fprintf(out, "usage: kith %s %s\n", name, command->arguments);
+    (void)fprintf(out, "usage: kith %s%s%s%s\n", type ? type : "", name, *command->arguments ? " " : "",
+                  command->arguments);
 }
 
 static enum exit_code help_for(int argc, char **argv)

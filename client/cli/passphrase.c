@@ -18,7 +18,8 @@ void passphrase_clear(struct passphrase *passphrase)
     (void)munlock(passphrase, sizeof *passphrase);
 }
 
-/* Byte by byte from a terminal or a file: a buffer of stdio would keep a copy. `last` is what ended the line. */
+/* Byte by byte from a terminal or a file: a buffer of stdio would keep a copy. `last` is what ended
+ * the line. */
 static enum kith_err read_line(int fd, struct passphrase *passphrase, char *last)
 {
     size_t len = 0;
@@ -58,7 +59,8 @@ enum kith_err passphrase_read(struct passphrase *passphrase, const char *path)
     return err;
 }
 
-/* Ctrl-C ends the line instead of the program, so that the terminal is set right again before it takes effect. */
+/* Ctrl-C ends the line instead of the program, so that the terminal is set right again before it
+ * takes effect. */
 static bool echo_off(int terminal, struct termios *before)
 {
     if (tcgetattr(terminal, before))

@@ -17,7 +17,8 @@ struct passphrase {
 
 /* The first line of the file. NOT_FOUND, PERMISSION, INPUT if it is empty or too long. */
 MUST_USE enum kith_err passphrase_read(struct passphrase *passphrase, const char *path);
-/* Asks on the terminal. LOCKED if there is none, INPUT if nothing was typed. Ctrl-C ends the program as ever. */
+/* Asks on the terminal. LOCKED if there is none, INPUT if nothing was typed. Ctrl-C ends the
+ * program as ever. */
 MUST_USE enum kith_err passphrase_ask(struct passphrase *passphrase, const char *prompt);
 void passphrase_clear(struct passphrase *passphrase);
 

@@ -8,7 +8,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Light on dark as cameras want it, with colours set where `is_colour`. False if the text does not fit. */
+/* Light on dark as cameras want it, with colours set where `is_colour`. False if the text does not
+ * fit. */
 bool qr_show(FILE *out, const char *text, bool is_colour);
 
 #endif

@@ -124,6 +124,8 @@ enum exit_code record_show(struct cli *cli, const struct arguments *arguments)
 }
 
 #define SUMMARY_FIELDS 4
+#define SUMMARY_NARROW 2 /* on a terminal under SUMMARY_WIDTH columns */
+#define SUMMARY_WIDTH  110
 #define LIST_COLUMNS   (3 + SUMMARY_FIELDS)
 
 static const struct kith_field *field_named(const struct kith_record *record, const char *name)
@@ -143,13 +145,16 @@ static bool is_used(const struct kith_list *list, const char *name)
 }
 
 /* The first short fields that some record of the list has. */
-static size_t summary_choose(const struct kith_list *list, const char *type, const char *names[static SUMMARY_FIELDS])
+static size_t summary_choose(const struct cli *cli, const struct kith_list *list,
+                             const char *names[static SUMMARY_FIELDS])
 {
+    bool is_narrow = cli->show.width && cli->show.width < SUMMARY_WIDTH;
+    size_t most = is_narrow ? SUMMARY_NARROW : SUMMARY_FIELDS;
     size_t field_count;
     size_t count = 0;
-    const struct kith_schema_field *fields = kith_schema_fields(type, &field_count);
+    const struct kith_schema_field *fields = kith_schema_fields(cli->type, &field_count);
 
-    for (size_t i = 0; i < field_count && count < SUMMARY_FIELDS; i++)
+    for (size_t i = 0; i < field_count && count < most; i++)
         if (strcmp(fields[i].kind, "prose") != 0 && strcmp(fields[i].class, "entries") != 0 &&
             is_used(list, fields[i].name))
             names[count++] = fields[i].name;
@@ -162,8 +167,8 @@ struct list_texts {
     char changed[WHEN_TEXT_MAX];
 };
 
-static void row_fill(const struct kith_record *record, const char *const *names, size_t count,
-                     struct list_texts *texts, const char **row)
+static void row_fill(const struct kith_record *record, const char *const *names, size_t count, struct list_texts *texts,
+                     const char **row)
 {
     bool has_conflict = false;
 
@@ -183,7 +188,7 @@ static void row_fill(const struct kith_record *record, const char *const *names,
 static enum exit_code list_show(const struct cli *cli, const struct kith_list *list)
 {
     const char *names[SUMMARY_FIELDS];
-    size_t count = summary_choose(list, cli->type, names);
+    size_t count = summary_choose(cli, list, names);
     const char **cells = calloc((list->count + 1) * LIST_COLUMNS, sizeof *cells);
     struct list_texts *texts = calloc(list->count + 1, sizeof *texts);
     size_t columns = 3 + count;

@@ -10,12 +10,12 @@
 #include "client/cli/utf8.h"
 #include "client/cli/when.h"
 
-#define WIDTH_USUAL      80
-#define WIDTH_MIN        40
-#define COLUMN_MIN       6
-#define COLUMN_GAP       2
+#define WIDTH_USUAL       80
+#define WIDTH_MIN         40
+#define COLUMN_MIN        6
+#define COLUMN_GAP        2
 #define VERSION_WIDTH_MIN 24 /* narrower texts side by side are harder to read than one below the other */
-#define VERSIONS_ASIDE   4
+#define VERSIONS_ASIDE    4
 
 static unsigned terminal_width(int fd)
 {
@@ -125,8 +125,8 @@ void show_text(const struct show *show, enum show_tone tone, const char *text)
     tone_end(show, tone);
 }
 
-/* How many bytes of `text` go on a line of `width` columns (0: no end), up to a line end, else after the last space
- * that fits, else where it is full. `next` gets where the next line begins. */
+/* How many bytes of `text` go on a line of `width` columns (0: no end), up to a line end, else
+ * after the last space that fits, else where it is full. `next` gets where the next line begins. */
 static size_t line_fit(const char *text, unsigned width, size_t *next)
 {
     size_t len = strlen(text);
@@ -161,7 +161,7 @@ void show_paragraph(const struct show *show, unsigned indent, const char *text)
         put_shown(show->out, text, len);
         (void)fputc('\n', show->out);
         text += next;
-        if (*text)
+        if (*text && *text != '\n')
             put_spaces(show->out, indent);
     } while (*text);
 }
@@ -243,12 +243,12 @@ void show_table(const struct show *show, size_t columns, const char *const *cell
     }
 }
 
-static void version_heading(const struct kith_value *value, size_t number, char *heading, size_t size)
+static void version_heading(const struct kith_value *value, size_t number, const char *gap, char *heading, size_t size)
 {
     char when[WHEN_TEXT_MAX];
 
-    (void)snprintf(heading, size, "%zu) %s, device %u, %s", number, value->person ? value->person : "?",
-                   value->device, when_short(value->time_ms, when));
+    (void)snprintf(heading, size, "%zu) %s, device %u,%s%s", number, value->person ? value->person : "?", value->device,
+                   gap, when_short(value->time_ms, when));
 }
 
 static const char *version_text(const struct kith_value *value)
@@ -257,8 +257,7 @@ static const char *version_text(const struct kith_value *value)
 }
 
 /* One line of each column, until all have ended. */
-static void columns_show(const struct show *show, const char **texts, size_t count, unsigned width,
-                         enum show_tone tone)
+static void columns_show(const struct show *show, const char **texts, size_t count, unsigned width, enum show_tone tone)
 {
     for (;;) {
         bool has_more = false;
@@ -288,7 +287,7 @@ static void versions_aside(const struct show *show, const struct kith_field *fie
     const char *texts[VERSIONS_ASIDE];
 
     for (size_t i = 0; i < field->value_count; i++) {
-        version_heading(&field->values[i], i + 1, headings[i], sizeof headings[i]);
+        version_heading(&field->values[i], i + 1, "\n   ", headings[i], sizeof headings[i]);
         texts[i] = headings[i];
     }
     columns_show(show, texts, field->value_count, width, SHOW_STRONG);
@@ -302,7 +301,7 @@ static void versions_below(const struct show *show, const struct kith_field *fie
     char heading[KITH_NAME_TEXT + 96];
 
     for (size_t i = 0; i < field->value_count; i++) {
-        version_heading(&field->values[i], i + 1, heading, sizeof heading);
+        version_heading(&field->values[i], i + 1, " ", heading, sizeof heading);
         show_text(show, SHOW_STRONG, heading);
         (void)fputs("\n   ", show->out);
         show_paragraph(show, 3, version_text(&field->values[i]));

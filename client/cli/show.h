@@ -2,8 +2,8 @@
 /*
  * Text for people: aligned columns, wrapped paragraphs, a little colour.
  *
- * On a terminal everything fits its width; elsewhere nothing is cut. Records come from many devices: whatever could
- * steer a terminal or turn text around is shown as U+FFFD.
+ * On a terminal everything fits its width; elsewhere nothing is cut. Records come from many
+ * devices: whatever could steer a terminal or turn text around is shown as U+FFFD.
  */
 #ifndef KITH_CLIENT_CLI_SHOW_H
 #define KITH_CLIENT_CLI_SHOW_H

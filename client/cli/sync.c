@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hub and this device: what was exchanged, what is saved where, and whether the home is open. */
+/* The hub and this device: what was exchanged, what is saved where, and whether the home is open.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ static void report_json(const struct kith_sync_report *report, const struct kith
     refusals_json(&json, refusals, count);
     json_count(&json, "bytes_out", report->bytes_out);
     json_count(&json, "bytes_in", report->bytes_in);
+    json_count(&json, "change_bytes", report->change_bytes);
     json_count(&json, "round_trips", report->round_trips);
     json_flag(&json, "up_to_date", report->is_up_to_date);
     json_end(&json);
@@ -46,8 +48,8 @@ static void report_show(FILE *out, const struct kith_sync_report *report, const 
                         size_t count)
 {
     (void)fprintf(out, "Sent %u, received %u", report->sent, report->received);
-    (void)fprintf(out, " (%" PRIu64 " bytes out, %" PRIu64 " in, %u round trips).\n", report->bytes_out,
-                  report->bytes_in, report->round_trips);
+    (void)fprintf(out, " (%" PRIu64 " bytes out, %" PRIu64 " in, %u round trip%s).\n", report->bytes_out,
+                  report->bytes_in, report->round_trips, report->round_trips == 1 ? "" : "s");
     (void)fputs(report->is_up_to_date ? "All is up to date.\n" : "There is more to come: run `kith sync` again.\n",
                 out);
     for (size_t i = 0; i < count; i++)
@@ -140,8 +142,8 @@ static void status_show(const struct show *show, const struct kith_status *statu
     count_show(show, "charts", status->circles, "");
     count_show(show, "records", status->records, "");
     if (llabs(status->clock_offset_ms) >= CLOCK_OFFSET_SHOWN_MS) {
-        (void)snprintf(clock, sizeof clock, "this clock is %lld s %s the hub's", llabs(status->clock_offset_ms) / 1000,
-                       status->clock_offset_ms < 0 ? "before" : "behind");
+        (void)snprintf(clock, sizeof clock, "%lld s %s, by the hub's", llabs(status->clock_offset_ms) / 1000,
+                       status->clock_offset_ms < 0 ? "fast" : "slow");
         show_pair(show, 12, "clock", clock);
     }
 }
@@ -210,8 +212,8 @@ enum exit_code sync_unlock(struct cli *cli, const struct arguments *arguments)
     if (err == KITH_EXISTS)
         (void)snprintf(sentence, sizeof sentence, "It was open; its time begins anew. `kith lock` closes it.");
     else
-        (void)snprintf(sentence, sizeof sentence,
-                       "Open until nobody uses it for %u minutes. `kith lock` closes it.", minutes);
+        (void)snprintf(sentence, sizeof sentence, "Open until nobody uses it for %u minutes. `kith lock` closes it.",
+                       minutes);
     locked_show(cli, false, sentence);
     return EXIT_DONE;
 }

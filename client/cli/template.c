@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line of a value that could be taken for one of the template's own is written with a backslash in front, and a
- * backslash in front of such a line is taken away on reading: the two are each other's inverse.
+ * A line of a value that could be taken for one of the template's own is written with a backslash
+ * in front, and a backslash in front of such a line is taken away on reading: the two are each
+ * other's inverse.
  */
 #include "client/cli/template.h"
 
@@ -46,8 +47,7 @@ static int header_index(const struct template *template, const char *line, size_
     if (len < 3 || line[0] != '[' || line[len - 1] != ']')
         return -1;
     for (size_t i = 0; i < template->field_count; i++)
-        if (strlen(template->fields[i].name) == len - 2 &&
-            strncmp(template->fields[i].name, line + 1, len - 2) == 0)
+        if (strlen(template->fields[i].name) == len - 2 && strncmp(template->fields[i].name, line + 1, len - 2) == 0)
             return (int)i;
     return -1;
 }

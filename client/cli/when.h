@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Moments and durations as commands take and print them: ISO 8601 with the offset of this machine, "7d", "12h", "30m".
+ * Moments and durations as commands take and print them: ISO 8601 with the offset of this machine,
+ * "7d", "12h", "30m".
  */
 #ifndef KITH_CLIENT_CLI_WHEN_H
 #define KITH_CLIENT_CLI_WHEN_H

@@ -116,7 +116,7 @@ static int free_port(void)
 }
 
 /* Starts a program of ours; its standard output is the other end of `*out`. */
-static pid_t start(const struct bench *bench, char *const *arguments, FILE **out)
+static pid_t start(const struct bench *bench, const char *const *arguments, FILE **out)
 {
     char path[256];
     int ends[2];
@@ -129,7 +129,8 @@ static pid_t start(const struct bench *bench, char *const *arguments, FILE **out
         (void)dup2(ends[1], STDOUT_FILENO);
         (void)close(ends[0]);
         (void)close(ends[1]);
-        (void)execv(path, arguments);
+        (void)!freopen("/dev/null", "w", stderr);
+        (void)execv(path, (char *const *)(uintptr_t)arguments);
         _exit(127);
     }
     (void)close(ends[1]);
@@ -141,7 +142,7 @@ static pid_t start(const struct bench *bench, char *const *arguments, FILE **out
 
 static void init_hub(struct bench *bench, char code[KITH_CODE_TEXT])
 {
-    char *const arguments[] = {"kithd",  "init",     "--data", bench->data, "--listen",
+    const char *const arguments[] = {"kithd",  "init",     "--data", bench->data, "--listen",
                                bench->address, "--json", NULL};
     char text[4096] = "";
     FILE *out;
@@ -164,7 +165,7 @@ static void init_hub(struct bench *bench, char code[KITH_CODE_TEXT])
 
 static void run_hub(struct bench *bench)
 {
-    char *const arguments[] = {"kithd", "run", "--data", bench->data, NULL};
+    const char *const arguments[] = {"kithd", "run", "--data", bench->data, NULL};
     char line[128];
     FILE *out;
 

@@ -168,7 +168,8 @@ class Proxy:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         lab.proxies.append(self)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.thread.start()
 
     def accept(self):
         while True:
@@ -196,6 +197,9 @@ class Proxy:
                 pass
 
     def close(self):
+        # Wakes the thread first: a closed descriptor's number may be given out again while it still waits on it.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
 
 

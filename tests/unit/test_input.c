@@ -101,8 +101,8 @@ static void a_file_is_read_without_its_last_line_end(void **unused)
         const char *text;
         const char *read;
     } files[] = {
-        {"", ""},       {"one\n", "one"},     {"one\n\n", "one\n"},          {"one\r\ntwo\r\n", "one\ntwo"},
-        {"one", "one"}, {"a\rb\n", "a\rb"},   {"\n", ""},
+        {"", ""},       {"one\n", "one"},   {"one\n\n", "one\n"}, {"one\r\ntwo\r\n", "one\ntwo"},
+        {"one", "one"}, {"a\rb\n", "a\rb"}, {"\n", ""},
     };
     char word[600];
     char why[INPUT_WHY_MAX];
@@ -225,10 +225,10 @@ static void durations_have_a_unit_and_an_end(void **unused)
         const char *text;
         uint64_t minutes; /* 0: refused */
     } texts[] = {
-        {"7d", 7 * 24 * 60},  {"12h", 720}, {"30m", 30}, {"1m", 1},   {"3653d", 3653ull * 24 * 60},
-        {"3654d", 0},         {"", 0},      {"d", 0},    {"7", 0},    {"0d", 0},
-        {"7dd", 0},           {"-1d", 0},   {" 7d", 0},  {"7 d", 0},  {"99999999999999999999m", 0},
-        {"1w", 0},            {"1.5h", 0},
+        {"7d", 7 * 24 * 60}, {"12h", 720}, {"30m", 30}, {"1m", 1},  {"3653d", 3653ull * 24 * 60},
+        {"3654d", 0},        {"", 0},      {"d", 0},    {"7", 0},   {"0d", 0},
+        {"7dd", 0},          {"-1d", 0},   {" 7d", 0},  {"7 d", 0}, {"99999999999999999999m", 0},
+        {"1w", 0},           {"1.5h", 0},
     };
 
     (void)unused;
@@ -277,8 +277,7 @@ static const struct kith_schema_field fields[] = {
 
 static struct template template_of(const struct kith_record *record)
 {
-    return (struct template){
-        .type = "visit", .fields = fields, .field_count = FIELD_COUNT, .record = record};
+    return (struct template){.type = "visit", .fields = fields, .field_count = FIELD_COUNT, .record = record};
 }
 
 /* The text with `line` put in after the first line that is `after`. */

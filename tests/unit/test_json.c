@@ -114,7 +114,7 @@ static void every_point_comes_back_from_its_bytes(void **unused)
         uint32_t read;
         for (size_t i = len; i-- > 1; rest >>= 6)
             bytes[i] = (uint8_t)(0x80 | (rest & 0x3F));
-        bytes[0] = len == 1 ? (uint8_t)rest : (uint8_t)((0xF00 >> len) | rest);
+        bytes[0] = (uint8_t)(len == 1 ? rest : (0xF00u >> len | rest));
         bool is_surrogate = point >= 0xD800 && point <= 0xDFFF;
         size_t used = utf8_next((const char *)bytes, len, &read);
         assert_int_equal(used, is_surrogate ? 1 : len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The vault: who gets in, what a guess costs, and what a damaged or hostile file can do. Making one takes a second, so
- * most tests begin with a copy of the same.
+ * The vault: who gets in, what a guess costs, and what a damaged or hostile file can do. Making one
+ * takes a second, so most tests begin with a copy of the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -227,9 +227,8 @@ static void hostile_parameters_are_refused_before_they_cost_anything(void **unus
         uint32_t memory_kib;
         uint32_t passes;
     } hostile[] = {
-        {100u * 1024 * 1024, 3}, {UINT32_MAX, 3}, {256 * 1024 + 1, 3}, {64 * 1024, 257},
-        {64 * 1024, UINT32_MAX}, {64 * 1024, 2},  {64 * 1024, 0},      {64 * 1024 - 1, 3},
-        {0, 3},                  {8, 1},
+        {100u * 1024 * 1024, 3}, {UINT32_MAX, 3}, {256 * 1024 + 1, 3}, {64 * 1024, 257}, {64 * 1024, UINT32_MAX},
+        {64 * 1024, 2},          {64 * 1024, 0},  {64 * 1024 - 1, 3},  {0, 3},           {8, 1},
     };
     uint8_t file[FILE_BYTES];
 
