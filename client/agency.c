@@ -68,23 +68,28 @@ static enum kith_err found_agency_circle(struct kith *kith)
     return replica_found_circle(kith->replica, &genesis, &nothing, circle);
 }
 
-static enum kith_err request_found(struct kith *kith, const struct code *code, const uint8_t root[static KEY_BYTES])
+static enum kith_err request_found(struct kith *kith, const struct code *code)
 {
     struct invite_keys keys;
     uint8_t root_secret[SIGN_KEY_BYTES];
-    struct roster_request request = {.is_wanted = true, .waits_for_hub = true, .sign_secret = root_secret};
+    const struct identity *identity = replica_identity(kith->replica);
+    struct roster_request request = {
+        .is_wanted = true, .waits_for_hub = true, .sign_secret = root_secret};
     struct exchange exchange = {.mode = CHANNEL_FOUND, .psk = keys.psk, .request = &request};
 
     invite_derive(code->secret, &keys);
-    seal_sign_keypair(root, request.entry.root, root_secret);
+    seal_sign_keypair(identity->root_seed, request.entry.root, root_secret);
     request.entry.type = ROSTER_FOUND;
     request.entry.time_s = home_clock_ms() / 1000;
     request.entry.roles = ROLE_ADMIN | ROLE_CUSTODIAN;
     memcpy(request.entry.hub_noise, code->hub_key, KEY_BYTES);
-    identity_public(replica_identity(kith->replica), &request.entry.keys);
+    identity_public(identity, &request.entry.keys);
     enum kith_err err = request_roster(kith, &exchange);
     seal_wipe(&keys, sizeof keys);
     seal_wipe(root_secret, sizeof root_secret);
+    if (err == KITH_HANDSHAKE)
+        return home_fail(kith, KITH_FOUNDED,
+                         "the hub did not accept this code: it serves an agency already, or is another hub");
     return err;
 }
 
@@ -92,17 +97,18 @@ static enum kith_err request_found(struct kith *kith, const struct code *code, c
 static enum kith_err adopt_code(struct kith *kith, const struct code *code, uint32_t device)
 {
     struct identity identity = *replica_identity(kith->replica);
+    struct invite_keys keys;
 
     memcpy(identity.hub_key, code->hub_key, KEY_BYTES);
     memcpy(identity.address, code->address, ADDRESS_MAX);
     memcpy(identity.agency, code->agency, ID_BYTES);
     identity.device = device;
-    if (device > 1) {
-        struct invite_keys keys;
-        invite_derive(code->secret, &keys);
+    invite_derive(code->secret, &keys);
+    if (code->device == 0)
+        seal_random(identity.root_seed, KEY_BYTES);
+    else
         memcpy(identity.invite_box_secret, keys.box_secret, KEY_BYTES);
-        seal_wipe(&keys, sizeof keys);
-    }
+    seal_wipe(&keys, sizeof keys);
     enum kith_err err = replica_set_identity(kith->replica, &identity);
     seal_wipe(&identity, sizeof identity);
     return err;
@@ -132,41 +138,75 @@ static void sheet_write(const uint8_t root[static KEY_BYTES], char *sheet)
     sheet[at] = '\0';
 }
 
+/* The roster has this device, under its own keys: an invitation's alone do not count. */
 static bool is_enrolled(const struct kith *kith)
 {
-    return roster_device(replica_roster(kith->replica), replica_identity(kith->replica)->device) != NULL;
+    const struct identity *identity = replica_identity(kith->replica);
+    const struct roster_device *device = roster_device(replica_roster(kith->replica), identity->device);
+    struct device_public keys;
+
+    identity_public(identity, &keys);
+    return device && device->state == DEVICE_ACTIVE && memcmp(device->keys.sign, keys.sign, KEY_BYTES) == 0;
+}
+
+static bool is_code_of_this_home(const struct kith *kith, const struct code *code)
+{
+    const struct identity *identity = replica_identity(kith->replica);
+    bool is_founding = code->device == 0;
+
+    return identity->device == (is_founding ? 1 : code->device) &&
+           memcmp(identity->hub_key, code->hub_key, KEY_BYTES) == 0 &&
+           (is_founding || memcmp(identity->agency, code->agency, ID_BYTES) == 0);
+}
+
+/* Whether an earlier try got through to the hub and only its answer was lost: then the hub knows this device, and a
+ * sync brings the roster. */
+static bool got_through_before(struct kith *kith, const struct code *code)
+{
+    struct kith_sync_report report;
+
+    return is_code_of_this_home(kith, code) && kith_sync(kith, &report) == 0 && is_enrolled(kith);
+}
+
+/* What the agency's circle is to hold from the start. Each step is left out where an earlier try has done it. */
+static enum kith_err write_first_names(struct kith *kith, const char *agency, const char *person)
+{
+    enum kith_err err = found_agency_circle(kith);
+
+    if (!err)
+        err = home_read_names(kith);
+    if (err || kith->people.count > 0)
+        return err;
+    err = save_name(kith, RECORD_AGENCY, 0, agency);
+    if (!err)
+        err = save_name(kith, RECORD_DEVICE, 1, "first device");
+    return err ? err : save_name(kith, RECORD_PERSON, 1, person);
 }
 
 int kith_found(struct kith *kith, const char *code_text, const char *agency, const char *person, char *sheet)
 {
-    uint8_t root[KEY_BYTES];
     struct code code;
     struct kith_sync_report report;
+    enum kith_err err = KITH_OK;
 
     kith->detail[0] = '\0';
-    if (is_enrolled(kith))
-        return home_fail(kith, KITH_EXISTS, "this home already belongs to an agency");
     if (code_read(&code, code_text))
         return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
     if (code.device != 0)
         return home_fail(kith, KITH_CODE, "this code is an invitation: use it with 'kith join'");
-    seal_random(root, sizeof root);
-    enum kith_err err = adopt_code(kith, &code, 1);
-    if (!err)
-        err = request_found(kith, &code, root);
+    if (is_enrolled(kith) && (home_read_names(kith) || kith->people.count > 0))
+        return home_fail(kith, KITH_EXISTS, "this home already belongs to an agency");
+    if (!got_through_before(kith, &code)) {
+        err = adopt_code(kith, &code, 1);
+        if (!err)
+            err = request_found(kith, &code);
+    }
     if (!err)
         err = adopt_agency(kith);
     if (!err)
-        err = found_agency_circle(kith);
+        err = write_first_names(kith, agency, person);
     if (!err)
-        err = save_name(kith, RECORD_AGENCY, 0, agency);
-    if (!err)
-        err = save_name(kith, RECORD_PERSON, 1, person);
-    if (!err)
-        err = save_name(kith, RECORD_DEVICE, 1, "first device");
-    if (!err)
-        sheet_write(root, sheet);
-    seal_wipe(root, sizeof root);
+        sheet_write(replica_identity(kith->replica)->root_seed, sheet);
     return err ? (int)err : kith_sync(kith, &report);
 }
 
@@ -190,17 +230,6 @@ static enum kith_err request_enrolment(struct kith *kith, const struct code *cod
     return err;
 }
 
-/* Whether the enrolment got through before, and only its answer was lost. */
-static bool was_enrolled_before(struct kith *kith, const struct code *code)
-{
-    const struct identity *identity = replica_identity(kith->replica);
-    struct kith_sync_report report;
-
-    if (identity->device != code->device || memcmp(identity->agency, code->agency, ID_BYTES) != 0)
-        return false;
-    return kith_sync(kith, &report) == 0;
-}
-
 int kith_join(struct kith *kith, const char *code_text, const char *device_name)
 {
     struct code code;
@@ -212,20 +241,19 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
         return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
     if (code.device == 0)
         return home_fail(kith, KITH_CODE, "this code founds an agency: use it with 'kith found'");
-    const struct roster_device *known = roster_device(replica_roster(kith->replica), code.device);
-    if (is_enrolled(kith) && (!known || known->state == DEVICE_ACTIVE ||
-                              replica_identity(kith->replica)->device != code.device))
+    if (is_enrolled(kith) && !is_code_of_this_home(kith, &code))
         return home_fail(kith, KITH_EXISTS, "this home already belongs to an agency");
-    if (!was_enrolled_before(kith, &code)) {
+    if (!got_through_before(kith, &code)) {
         err = adopt_code(kith, &code, code.device);
         if (!err)
             err = request_enrolment(kith, &code);
         if (!err)
             err = (enum kith_err)kith_sync(kith, &report);
     }
-    if (err)
-        return err;
-    err = save_name(kith, RECORD_DEVICE, code.device, device_name);
+    if (!err)
+        err = home_read_names(kith);
+    if (!err && !home_has_device_name(kith, code.device))
+        err = save_name(kith, RECORD_DEVICE, code.device, device_name);
     return err ? (int)err : kith_sync(kith, &report);
 }
 

@@ -46,6 +46,7 @@ void home_forget_names(struct kith *kith);
 MUST_USE enum kith_err home_read_names(struct kith *kith);
 const char *home_person_name(struct kith *kith, uint32_t number);
 const char *home_device_name(struct kith *kith, uint32_t number);
+bool home_has_device_name(struct kith *kith, uint32_t number);
 /* By number, or by name whatever the case. NOT_FOUND, AMBIGUOUS. */
 MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number);
 struct schema_names home_names(struct kith *kith);

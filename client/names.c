@@ -100,6 +100,11 @@ const char *home_device_name(struct kith *kith, uint32_t number)
     return kith->name_text;
 }
 
+bool home_has_device_name(struct kith *kith, uint32_t number)
+{
+    return home_read_names(kith) == KITH_OK && find_name(&kith->devices, number);
+}
+
 enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number)
 {
     char *end;

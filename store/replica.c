@@ -36,7 +36,7 @@ void identity_public(const struct identity *identity, struct device_public *keys
 }
 
 /* The identity as a fixed row. */
-#define IDENTITY_BYTES (ID_BYTES + 4 + SIGN_KEY_BYTES + KEY_BYTES * 4 + ADDRESS_MAX)
+#define IDENTITY_BYTES (ID_BYTES + 4 + SIGN_KEY_BYTES + KEY_BYTES * 5 + ADDRESS_MAX)
 
 static void identity_write(const struct identity *identity, uint8_t to[static IDENTITY_BYTES])
 {
@@ -48,7 +48,8 @@ static void identity_write(const struct identity *identity, uint8_t to[static ID
     memcpy(to + 116, identity->box_secret, KEY_BYTES);
     memcpy(to + 148, identity->invite_box_secret, KEY_BYTES);
     memcpy(to + 180, identity->hub_key, KEY_BYTES);
-    memcpy(to + 212, identity->address, ADDRESS_MAX);
+    memcpy(to + 212, identity->root_seed, KEY_BYTES);
+    memcpy(to + 244, identity->address, ADDRESS_MAX);
 }
 
 static void identity_read(struct identity *identity, const uint8_t *from)
@@ -60,7 +61,8 @@ static void identity_read(struct identity *identity, const uint8_t *from)
     memcpy(identity->box_secret, from + 116, KEY_BYTES);
     memcpy(identity->invite_box_secret, from + 148, KEY_BYTES);
     memcpy(identity->hub_key, from + 180, KEY_BYTES);
-    memcpy(identity->address, from + 212, ADDRESS_MAX);
+    memcpy(identity->root_seed, from + 212, KEY_BYTES);
+    memcpy(identity->address, from + 244, ADDRESS_MAX);
     identity->address[ADDRESS_MAX - 1] = '\0';
 }
 

@@ -25,6 +25,7 @@ struct identity {
     struct noise_keypair noise;
     uint8_t box_secret[KEY_BYTES];
     uint8_t invite_box_secret[KEY_BYTES]; /* opens what was sealed to the invitation; zeros for the founder */
+    uint8_t root_seed[KEY_BYTES];         /* the agency's root key, on the founder's device; zeros elsewhere */
     uint8_t hub_key[KEY_BYTES];
     char address[ADDRESS_MAX];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What two people wrote at once, and the decision between it: an edit by somebody who has seen all
  * the versions. */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,60 +39,61 @@ static void conflict_put(struct conflict_output *output, const struct kith_recor
 
 static void conflicts_of(struct conflict_output *output, const struct kith_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; list && i < list->count; i++)
         for (size_t j = 0; j < list->records[i]->field_count; j++)
             if (list->records[i]->fields[j].is_conflict)
                 conflict_put(output, list->records[i], &list->records[i]->fields[j]);
 }
 
-/* All lists first, so that a failure leaves nothing half printed. */
-static int lists_read(struct kith *kith, struct kith_list **lists)
+/* One list for each type of record. */
+#define LISTS_MAX 32
+struct lists {
+    struct kith_list *of[LISTS_MAX];
+    size_t count;
+};
+
+/* All of them first, so that a failure leaves nothing half printed. */
+static int lists_read(struct kith *kith, struct lists *lists)
 {
     const struct kith_filter all = {0};
     int code = KITH_OK;
 
-    for (size_t i = 0; kith_schema_types()[i] && !code; i++)
-        code = kith_record_list(kith, kith_schema_types()[i], &all, &lists[i]);
+    for (const char *const *type = kith_schema_types(); *type && !code; type++) {
+        assert(lists->count < LISTS_MAX);
+        code = kith_record_list(kith, *type, &all, &lists->of[lists->count++]);
+    }
     return code;
 }
 
-static size_t type_count(void)
+static void conflicts_put(struct conflict_output *output, const struct lists *lists)
 {
-    size_t count = 0;
-
-    while (kith_schema_types()[count])
-        count++;
-    return count;
+    if (output->cli->is_json)
+        json_list(&output->json, NULL);
+    for (size_t i = 0; i < lists->count; i++)
+        conflicts_of(output, lists->of[i]);
+    if (output->cli->is_json)
+        json_end(&output->json);
+    else if (output->count == 0)
+        (void)fputs("Nothing waits for a decision.\n", output->cli->show.out);
 }
 
 enum exit_code conflict_list(struct cli *cli, const struct arguments *arguments)
 {
     struct conflict_output output = {.cli = cli, .json = json_to(stdout)};
-    size_t count = type_count();
-    struct kith_list **lists = calloc(count, sizeof(struct kith_list *));
-    enum exit_code done = lists ? cli_open(cli) : cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
+    struct lists lists = {0};
+    enum exit_code done = cli_open(cli);
 
     (void)arguments;
     if (done)
-        goto out;
-    int code = lists_read(cli->kith, lists);
-    if (code) {
+        return done;
+    int code = lists_read(cli->kith, &lists);
+    if (code)
         done = cli_fail(cli, code);
-        goto out;
-    }
-    if (cli->is_json)
-        json_list(&output.json, NULL);
-    for (size_t i = 0; i < count; i++)
-        conflicts_of(&output, lists[i]);
-    if (cli->is_json)
-        json_end(&output.json);
-    else if (output.count == 0)
-        (void)fputs("Nothing waits for a decision.\n", cli->show.out);
-out:
-    for (size_t i = 0; lists && i < count; i++)
-        if (lists[i])
-            kith_list_free(&lists[i]);
-    free(lists);
+    else
+        conflicts_put(&output, &lists);
+    for (size_t i = 0; i < lists.count; i++)
+        if (lists.of[i])
+            kith_list_free(&lists.of[i]);
     return done;
 }
 
@@ -126,29 +128,33 @@ static bool read_count(const char *text, unsigned long *number)
     return *text >= '0' && *text <= '9' && !*end;
 }
 
-/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none.
- */
+static const struct kith_value *version_of_device(const struct kith_field *field, unsigned long device)
+{
+    for (size_t i = 0; i < field->value_count; i++)
+        if (field->values[i].device == device)
+            return &field->values[i];
+    return NULL;
+}
+
+/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none. */
 static enum exit_code version_chosen(const struct kith_field *field, const char *take, const char **value)
 {
-    const struct kith_value *by_index = NULL;
-    const struct kith_value *by_device = NULL;
     bool is_device = strncmp(take, "device:", 7) == 0;
     bool is_index = strncmp(take, "index:", 6) == 0;
     unsigned long number;
 
     if (!read_count(take + (is_device ? 7 : is_index ? 6 : 0), &number))
         return cli_misused("--take %s: expected the number of a version or of its device", take);
-    if (!is_device && number >= 1 && number <= field->value_count)
-        by_index = &field->values[number - 1];
-    for (size_t i = 0; i < field->value_count && !is_index; i++)
-        if (field->values[i].device == number)
-            by_device = &field->values[i];
-    if (!by_index && !by_device)
+    bool has_index = !is_device && number >= 1 && number <= field->value_count;
+    const struct kith_value *by_index = has_index ? &field->values[number - 1] : NULL;
+    const struct kith_value *by_device = is_index ? NULL : version_of_device(field, number);
+    const struct kith_value *chosen = by_index ? by_index : by_device;
+    if (!chosen)
         return cli_refuse(KITH_NOT_FOUND, "%s has no version %s", field->name, take);
-    if (by_index && by_device && by_index != by_device)
+    if (by_device && chosen != by_device)
         return cli_refuse(KITH_AMBIGUOUS, "%lu is a version and a device: write --take index:%lu or device:%lu", number,
                           number, number);
-    *value = by_index ? by_index->text : by_device->text;
+    *value = chosen->text;
     return EXIT_DONE;
 }
 
@@ -190,14 +196,14 @@ static void settled_show(const struct cli *cli, const struct kith_record *record
 
 enum exit_code conflict_settle(struct cli *cli, const struct arguments *arguments)
 {
-    struct kith_record *record;
+    struct kith_record *record = NULL;
 
     if ((arguments->count > 2) == (arguments_option(arguments, "--take") != NULL))
         return cli_misused("give the right value, or --take with the number of a version or its device");
     enum exit_code done = cli_open(cli);
     if (!done)
         done = find_record(cli, arguments->words[0], &record);
-    if (done)
+    if (!record)
         return done;
     done = settle_field(cli, arguments, record);
     if (!done)

@@ -10,40 +10,44 @@
 
 void inputs_clear(struct inputs *inputs)
 {
-    for (size_t i = 0; i < inputs->count; i++)
-        free(inputs->texts[i]);
-    free(inputs->texts);
-    free(inputs->items);
+    arena_clear(&inputs->arena);
     *inputs = (struct inputs){0};
 }
 
 static bool inputs_grow(struct inputs *inputs)
 {
-    struct kith_input *items = realloc(inputs->items, (inputs->count + 1) * sizeof *items);
+    size_t room = inputs->room ? inputs->room * 2 : 16;
 
+    if (inputs->count < inputs->room)
+        return true;
+    if (inputs->room == 0)
+        arena_init(&inputs->arena, INPUTS_BYTES_MAX);
+    struct kith_input *items = arena_take(&inputs->arena, room * sizeof *items);
     if (!items)
         return false;
+    if (inputs->count)
+        memcpy(items, inputs->items, inputs->count * sizeof *items);
     inputs->items = items;
-    char **texts = realloc(inputs->texts, (inputs->count + 1) * sizeof *texts);
-    if (!texts)
-        return false;
-    inputs->texts = texts;
+    inputs->room = room;
     return true;
 }
 
-/* Field and value share one block, the field first. */
+static const char *copy_text(struct arena *arena, const char *text)
+{
+    return (const char *)arena_copy(arena, bytes_of(text, strlen(text) + 1)).ptr;
+}
+
 enum kith_err inputs_add(struct inputs *inputs, const char *field, char op, const char *value)
 {
-    size_t field_bytes = strlen(field) + 1;
-    size_t value_bytes = strlen(value) + 1;
-    char *text = inputs_grow(inputs) ? malloc(field_bytes + value_bytes) : NULL;
-
-    if (!text)
+    if (!inputs_grow(inputs))
         return KITH_MEMORY;
-    memcpy(text, field, field_bytes);
-    memcpy(text + field_bytes, value, value_bytes);
-    inputs->texts[inputs->count] = text;
-    inputs->items[inputs->count++] = (struct kith_input){.field = text, .op = op, .value = text + field_bytes};
+    struct kith_input *item = &inputs->items[inputs->count];
+    item->field = copy_text(&inputs->arena, field);
+    item->op = op;
+    item->value = copy_text(&inputs->arena, value);
+    if (!item->field || !item->value)
+        return KITH_MEMORY;
+    inputs->count++;
     return KITH_OK;
 }
 

@@ -60,6 +60,21 @@ static bool option_with_value(int argc, char **argv, int *at, const char *name, 
     return true;
 }
 
+/* Whether argv[*at] is a common option; then it is taken in. */
+static bool global_take(int argc, char **argv, int *at, struct globals *globals, bool *is_missing)
+{
+    const char *word = argv[*at];
+    bool *flag = strcmp(word, "--json") == 0                              ? &globals->is_json
+                 : strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ? &globals->wants_help
+                 : strcmp(word, "--version") == 0                         ? &globals->wants_version
+                                                                          : NULL;
+
+    if (flag)
+        *flag = true;
+    return flag || option_with_value(argc, argv, at, "--home", &globals->home, is_missing) ||
+           option_with_value(argc, argv, at, "--passphrase-file", &globals->passphrase_file, is_missing);
+}
+
 /* Takes the common options out of argv; -1 if one of them lacks its value. */
 static int globals_read(int argc, char **argv, struct globals *globals)
 {
@@ -68,18 +83,8 @@ static int globals_read(int argc, char **argv, struct globals *globals)
     bool are_words_only = false;
 
     for (int i = 0; i < argc; i++) {
-        const char *word = argv[i];
-        are_words_only = are_words_only || strcmp(word, "--") == 0;
-        if (are_words_only)
-            argv[kept++] = argv[i];
-        else if (strcmp(word, "--json") == 0)
-            globals->is_json = true;
-        else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-            globals->wants_help = true;
-        else if (strcmp(word, "--version") == 0)
-            globals->wants_version = true;
-        else if (!option_with_value(argc, argv, &i, "--home", &globals->home, &is_missing) &&
-                 !option_with_value(argc, argv, &i, "--passphrase-file", &globals->passphrase_file, &is_missing))
+        are_words_only = are_words_only || strcmp(argv[i], "--") == 0;
+        if (are_words_only || !global_take(argc, argv, &i, globals, &is_missing))
             argv[kept++] = argv[i];
     }
     return is_missing ? -1 : kept;

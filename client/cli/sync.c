@@ -60,32 +60,28 @@ static void report_show(FILE *out, const struct kith_sync_report *report, const 
 enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
 {
     struct kith_sync_report report = {0};
-    struct kith_refusal *refusals = calloc(REFUSALS_MAX, sizeof *refusals);
+    struct kith_refusal refusals[REFUSALS_MAX];
     size_t count = 0;
-    enum exit_code done = refusals ? cli_open(cli) : cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
+    enum exit_code done = cli_open(cli);
 
     (void)arguments;
     if (done)
-        goto out;
+        return done;
     cli_progress("Talking to the hub");
     int code = kith_sync(cli->kith, &report);
     cli_progress_end();
     if (code) {
         done = cli_fail(cli, code);
-        if (code == KITH_UNREACHABLE || code == KITH_LOST)
-            done = EXIT_UNREACHED;
-        goto out;
+        return code == KITH_UNREACHABLE || code == KITH_LOST ? EXIT_UNREACHED : done;
     }
     code = kith_refusals(cli->kith, refusals, REFUSALS_MAX, &count);
     if (code)
-        done = cli_fail(cli, code);
-    else if (cli->is_json)
+        return cli_fail(cli, code);
+    if (cli->is_json)
         report_json(&report, refusals, count);
     else
         report_show(cli->show.out, &report, refusals, count);
-out:
-    free(refusals);
-    return done;
+    return EXIT_DONE;
 }
 
 static void status_json(const struct kith_status *status)

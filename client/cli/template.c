@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "client/cli/when.h"
+#include "protocol/bytes.h"
+
+#define SECTION_MAX (1024 * 1024)
 
 static bool is_list(const struct kith_schema_field *field)
 {
@@ -209,18 +212,39 @@ char *template_write(const struct template *template)
     return text;
 }
 
-/* One text for each field of the template; NULL where it has no "[name]". */
+/* The lines below each "[name]" of the template, ended by a zero; empty where the name does not stand. */
 struct sections {
-    char **texts;
+    struct buffer *texts;
     size_t count;
 };
+
+static enum kith_err sections_init(struct sections *sections, size_t count)
+{
+    sections->texts = calloc(count, sizeof *sections->texts);
+    if (!sections->texts)
+        return KITH_MEMORY;
+    sections->count = count;
+    for (size_t i = 0; i < count; i++)
+        buffer_init(&sections->texts[i], SECTION_MAX);
+    return KITH_OK;
+}
 
 static void sections_clear(struct sections *sections)
 {
     for (size_t i = 0; i < sections->count; i++)
-        free(sections->texts[i]);
+        buffer_clear(&sections->texts[i]);
     free(sections->texts);
     *sections = (struct sections){0};
+}
+
+static bool section_is_there(const struct sections *sections, size_t at)
+{
+    return sections->texts[at].len > 0;
+}
+
+static char *section_text(const struct sections *sections, size_t at)
+{
+    return section_is_there(sections, at) ? (char *)sections->texts[at].ptr : NULL;
 }
 
 static bool has_line(const char *text, const char *wanted, size_t wanted_len)
@@ -232,20 +256,6 @@ static bool has_line(const char *text, const char *wanted, size_t wanted_len)
         if (len == wanted_len && strncmp(line, wanted, len) == 0)
             return true;
     return false;
-}
-
-static bool append_line(char **text, const char *line, size_t len)
-{
-    size_t before = *text ? strlen(*text) : 0;
-    char *longer = realloc(*text, before + len + 2);
-
-    if (!longer)
-        return false;
-    memcpy(longer + before, line, len);
-    longer[before + len] = '\n';
-    longer[before + len + 1] = '\0';
-    *text = longer;
-    return true;
 }
 
 /* Without the empty lines around it. */
@@ -265,43 +275,74 @@ static void trim(char *text)
     text[left] = '\0';
 }
 
-/* Puts every line under the "[name]" above it. */
+/* Where the lines below this "[name]" go; INPUT if it stood before. */
+static enum kith_err section_begin(const struct template *template, struct sections *sections, size_t at,
+                                   char why[static INPUT_WHY_MAX])
+{
+    if (section_is_there(sections, at)) {
+        (void)snprintf(why, INPUT_WHY_MAX, "[%s] stands there twice", template->fields[at].name);
+        return KITH_INPUT;
+    }
+    buffer_add(&sections->texts[at], "\n", 1);
+    return sections->texts[at].err;
+}
+
+static enum kith_err section_add(const struct template *template, struct sections *sections, int at, const char *line,
+                                 size_t len, char why[static INPUT_WHY_MAX])
+{
+    size_t shown = trimmed_length(line, len);
+
+    if (at < 0 && shown) {
+        (void)snprintf(why, INPUT_WHY_MAX, "\"%.*s\" stands above the first [name]", (int)(shown % 60), line);
+        return KITH_INPUT;
+    }
+    if (at < 0)
+        return KITH_OK;
+    if (*line == '\\' && is_special(template, line, shown)) {
+        line++;
+        len--;
+    }
+    buffer_add(&sections->texts[at], line, len);
+    buffer_add(&sections->texts[at], "\n", 1);
+    return sections->texts[at].err;
+}
+
+static enum kith_err sections_end(struct sections *sections)
+{
+    enum kith_err err = KITH_OK;
+
+    for (size_t i = 0; i < sections->count && !err; i++) {
+        if (!section_is_there(sections, i))
+            continue;
+        buffer_add(&sections->texts[i], "", 1);
+        err = sections->texts[i].err;
+        if (!err)
+            trim(section_text(sections, i));
+    }
+    return err;
+}
+
+/* Puts every line under the "[name]" above it, without the template's own. */
 static enum kith_err sections_read(const struct template *template, const char *original, const char *text,
                                    struct sections *sections, char why[static INPUT_WHY_MAX])
 {
     int at = -1;
     const char *line;
     size_t len;
+    enum kith_err err = sections_init(sections, template->field_count);
 
-    sections->texts = calloc(template->field_count, sizeof *sections->texts);
-    sections->count = sections->texts ? template->field_count : 0;
-    if (!sections->texts)
-        return KITH_MEMORY;
-    while (next_line(&text, &line, &len)) {
+    while (!err && next_line(&text, &line, &len)) {
         size_t shown = trimmed_length(line, len);
         int header = header_index(template, line, shown);
         bool is_own = *line == '#' && (at < 0 || has_line(original, line, shown));
         if (header >= 0) {
             at = header;
-            if (sections->texts[at]) {
-                (void)snprintf(why, INPUT_WHY_MAX, "[%s] stands there twice", template->fields[at].name);
-                return KITH_INPUT;
-            }
-            len = 0;
-        } else if (at < 0 && shown && !is_own) {
-            (void)snprintf(why, INPUT_WHY_MAX, "\"%.*s\" stands above the first [name]", (int)(shown % 60), line);
-            return KITH_INPUT;
-        } else if (*line == '\\' && is_special(template, line, shown)) {
-            line++;
-            len--;
+            err = section_begin(template, sections, (size_t)at, why);
+        } else if (!is_own) {
+            err = section_add(template, sections, at, line, len, why);
         }
-        if (at >= 0 && !is_own && !append_line(&sections->texts[at], line, len))
-            return KITH_MEMORY;
     }
-    for (size_t i = 0; i < sections->count; i++)
-        if (sections->texts[i])
-            trim(sections->texts[i]);
-    return KITH_OK;
+    return err ? err : sections_end(sections);
 }
 
 /* An input for each line of `from` that is not in `other`. */
@@ -353,9 +394,12 @@ enum kith_err template_read(const struct template *template, const char *origina
 
     if (!err)
         err = sections_read(template, original, text, &after, why);
-    for (size_t i = 0; i < template->field_count && !err; i++)
-        if (after.texts[i])
-            err = add_change(inputs, &template->fields[i], before.texts[i] ? before.texts[i] : "", after.texts[i]);
+    for (size_t i = 0; i < template->field_count && !err; i++) {
+        const char *was = section_text(&before, i);
+        char *is = section_text(&after, i);
+        if (is)
+            err = add_change(inputs, &template->fields[i], was ? was : "", is);
+    }
     sections_clear(&before);
     sections_clear(&after);
     return err;

@@ -118,6 +118,35 @@ def a_used_invitation_is_refused_and_a_wrong_code_too(lab):
     expect(result.code == 1 and "code" in result.err, result.err)
 
 
+def founding_and_joining_go_on_after_a_lost_answer(lab):
+    hub = lab.hub(proxied=True)
+
+    def lose_answers_after(count):
+        answers = [0]
+
+        def spoil(data, is_up):
+            answers[0] += not is_up
+            if answers[0] > count:
+                raise OSError("the link is cut")
+            return data
+        return spoil
+
+    founder = lab.laptop("founder")
+    command = ("found", hub.founding_code, "--agency", "Open Door", "--person", "Irma Founder")
+    hub.proxy.spoil = lose_answers_after(1)  # WELCOME arrives, the acknowledgement does not
+    expect(founder.run(*command).code != 0, "the answer was lost")
+    hub.proxy.spoil = None
+    founder.ok(*command)
+    expect(founder.run(*command).code == 1, "an agency is founded once")
+    code = founder.json("invite", "--person", "Ana Silva", "--role", "specialist")["code"]
+    ana = lab.laptop("ana")
+    hub.proxy.spoil = lose_answers_after(2)
+    expect(ana.run("join", code).code != 0, "the answer was lost")
+    hub.proxy.spoil = None
+    ana.ok("join", code)
+    expect([device["state"] for device in ana.json("device", "list")] == ["active", "active"], "both enrolled, once")
+
+
 def a_locked_home_opens_with_the_passphrase_only(lab):
     hub = lab.hub()
     founder = lab.found(hub)
@@ -137,4 +166,5 @@ if __name__ == "__main__":
           a_grant_lets_somebody_else_read_what_was_written_before,
           a_second_laptop_of_the_same_person_gets_the_charts,
           a_used_invitation_is_refused_and_a_wrong_code_too,
+          founding_and_joining_go_on_after_a_lost_answer,
           a_locked_home_opens_with_the_passphrase_only])
