@@ -458,6 +458,8 @@ const struct kith_schema_field *kith_schema_fields(const char *word, size_t *cou
     for (size_t i = 0; i < type->field_count; i++)
         fields[i] = (struct kith_schema_field){
             .name = type->fields[i].name,
+            .record = type->fields[i].record,
+            .number = type->fields[i].number,
             .kind = field_kind_word(type->fields[i].kind),
             .class = merge_class_word(type->fields[i].class),
             .choices = type->fields[i].choices,

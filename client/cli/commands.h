@@ -28,6 +28,7 @@
     X("Records", "TYPE show", "ID", "One record, with whatever waits for a decision", record_show)                     \
     X("Records", "TYPE edit", "ID [FIELD=VALUE...]", "Change a record", record_edit)                                   \
     X("Records", "TYPE history", "ID", "Everything ever written to a record", record_history)                          \
+    X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)                       \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                                      \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                                                \
       "Decide between the versions of a field, or write the right one", conflict_settle)                               \
