@@ -26,7 +26,8 @@ struct history_row {
 struct historian {
     struct kith *kith;
     const struct schema_type *type;
-    const struct record *record;
+    const struct record *record; /* the one whose events come now */
+    struct found_record note;
     struct history_made *made;
     enum kith_err err;
 };
@@ -121,14 +122,14 @@ static int compare_rows(const void *a, const void *b)
 
 static enum kith_err collect(struct historian *historian, struct store_txn *txn, const struct found_record *found)
 {
-    struct found_record note;
+    struct found_record *note = &historian->note;
 
     historian->record = &found->record;
     enum kith_err err = replica_history(txn, found, note_event, historian);
     if (!err && historian->type->record == RECORD_VISIT &&
-        replica_find_in(txn, found->circle, RECORD_NOTE, found->record.id, &note) == KITH_OK) {
-        historian->record = &note.record;
-        err = replica_history(txn, &note, note_event, historian);
+        replica_find_in(txn, found->circle, RECORD_NOTE, found->record.id, note) == KITH_OK) {
+        historian->record = &note->record;
+        err = replica_history(txn, note, note_event, historian);
     }
     return err ? err : historian->err;
 }

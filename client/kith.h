@@ -218,13 +218,13 @@ KITH_API void kith_history_free(struct kith_history **history);
 /* The schema, for forms, templates and completion. Static memory. */
 struct kith_schema_field {
     const char *name;
-    uint32_t record; /* the record type's number on the wire: a visit's fields are in two */
-    uint32_t number; /* the field's */
     const char *kind;    /* text, date, time, number, flag, choice, person, record, code */
     const char *class;   /* last, set, restrict, narrative, exact, fixed, entries */
     const char *choices; /* words with spaces between, "" if free */
     const char *help;
     bool is_required;    /* for a new record */
+    uint32_t record;     /* the record type's number on the wire: a visit's fields are in two */
+    uint32_t number;     /* the field's */
 };
 /* NULL-terminated names of all types. */
 KITH_API const char *const *kith_schema_types(void);

@@ -304,7 +304,7 @@ int main(int argc, char **argv)
     }
     (void)umask(077);
     if (sodium_init() < 0)
-        return refuse("start", KITH_MEMORY);
+        return (int)refuse("start", KITH_MEMORY);
     for (size_t i = 0; argc >= 2 && i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return parse_options(argc - 1, argv + 1, &options) ? (int)commands[i].run(&options) : EXIT_USAGE;

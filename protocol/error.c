@@ -6,6 +6,8 @@
 const char *error_name(enum kith_err err)
 {
     switch (err) {
+    case KITH_ERROR_NONE:
+        break;
     case KITH_OK: return "ok";
     case KITH_CUT: return "cut";
     case KITH_MALFORMED: return "malformed";
@@ -60,6 +62,8 @@ const char *error_name(enum kith_err err)
 const char *error_text(enum kith_err err)
 {
     switch (err) {
+    case KITH_ERROR_NONE:
+        break;
 #define KITH_ERROR_TEXT(number, name, actor, sentence)                                             \
     case KITH_##name: return sentence;
         KITH_ERRORS(KITH_ERROR_TEXT)
@@ -71,6 +75,8 @@ const char *error_text(enum kith_err err)
 enum kith_actor error_actor(enum kith_err err)
 {
     switch (err) {
+    case KITH_ERROR_NONE:
+        break;
 #define KITH_ERROR_ACTOR(number, name, actor, sentence)                                            \
     case KITH_##name: return KITH_##actor;
         KITH_ERRORS(KITH_ERROR_ACTOR)

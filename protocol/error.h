@@ -72,6 +72,8 @@ enum kith_actor {
     X(69, PORT_TAKEN, OPERATOR, "the port is taken by another program")
 
 enum kith_err {
+    /* Never a result: with a negative member the enum's type is int for every compiler, as public functions return it. */
+    KITH_ERROR_NONE = -1,
 #define KITH_ERROR_CODE(number, name, actor, sentence) KITH_##name = (number),
     KITH_ERRORS(KITH_ERROR_CODE)
 #undef KITH_ERROR_CODE

@@ -365,7 +365,7 @@ void refused_write(struct buffer *out, const struct refused *refused)
     wire_put_bin(out, bytes_of(refused->circle, ID_BYTES));
     wire_put_uint(out, refused->device);
     wire_put_uint(out, refused->n);
-    wire_put_uint(out, refused->reason);
+    wire_put_uint(out, (uint64_t)refused->reason);
 }
 
 static enum kith_err reason_read(struct wire_in *in)
@@ -420,7 +420,7 @@ enum kith_err credit_read(uint64_t *bytes, struct frame *frame)
 void error_write(struct buffer *out, enum kith_err reason)
 {
     frame_begin(out, FRAME_ERROR, 1);
-    wire_put_uint(out, reason);
+    wire_put_uint(out, (uint64_t)reason);
 }
 
 enum kith_err error_read(enum kith_err *reason, struct frame *frame)

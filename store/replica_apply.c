@@ -16,7 +16,7 @@ struct applier {
     struct replica *replica;
     struct sending *sending;
     const struct welcome *welcome;
-    struct store_txn *txn;
+    struct store_txn txn;
     struct hub_state hub;
     struct applied *applied;
     uint64_t now_ms;
@@ -29,8 +29,8 @@ static void work_finish(struct applier *applier)
 {
     if (!applier->has_work)
         return;
-    replica_merge(applier->txn, &applier->work, applier->now_ms);
-    circle_work_end(applier->txn, &applier->work);
+    replica_merge(&applier->txn, &applier->work, applier->now_ms);
+    circle_work_end(&applier->txn, &applier->work);
     applier->has_work = false;
 }
 
@@ -39,8 +39,8 @@ static enum kith_err work_on(struct applier *applier, const uint8_t circle[stati
     if (applier->has_work && memcmp(applier->work.row.circle.id, circle, ID_BYTES) == 0)
         return KITH_OK;
     work_finish(applier);
-    store_forget(applier->txn);
-    enum kith_err err = circle_work_begin(applier->txn, circle, &applier->work);
+    store_forget(&applier->txn);
+    enum kith_err err = circle_work_begin(&applier->txn, circle, &applier->work);
     if (err)
         circle_clear(&applier->work.row.circle);
     applier->has_work = !err;
@@ -55,7 +55,7 @@ static enum kith_err put_roster_entry(struct applier *applier, struct bytes entr
 
     if (err)
         return err;
-    device_roster_put(applier->txn, roster->count, entry);
+    device_roster_put(&applier->txn, roster->count, entry);
     if (request->is_sent && seal_equal(roster->head, request->hash, HASH_BYTES))
         request->is_done = true;
     applier->applied->has_more = true;
@@ -73,7 +73,7 @@ static enum kith_err apply_roster(struct applier *applier, struct frame *frame)
     for (uint32_t seq = entries.first_seq; !err && roster_frame_next(&entries, &entry); seq++) {
         if (seq > applier->replica->roster.count)
             err = put_roster_entry(applier, entry);
-        else if (!device_roster_get(applier->txn, seq, &known) || !bytes_equal(known, entry))
+        else if (!device_roster_get(&applier->txn, seq, &known) || !bytes_equal(known, entry))
             err = KITH_FORKED;
     }
     return err;
@@ -89,7 +89,7 @@ static enum kith_err apply_box(struct applier *applier, struct bytes box)
     uint8_t commitment[HASH_BYTES];
 
     memcpy(place.circle, row->circle.id, ID_BYTES);
-    if (device_key_get(applier->txn, row->number, row->circle.epoch, key)) {
+    if (device_key_get(&applier->txn, row->number, row->circle.epoch, key)) {
         seal_wipe(key, sizeof key);
         return KITH_OK;
     }
@@ -102,7 +102,7 @@ static enum kith_err apply_box(struct applier *applier, struct bytes box)
     if (!seal_equal(commitment, row->circle.commitment, HASH_BYTES))
         err = KITH_COMMITMENT;
     else
-        device_key_put(applier->txn, row->number, row->circle.epoch, key);
+        device_key_put(&applier->txn, row->number, row->circle.epoch, key);
     seal_wipe(key, sizeof key);
     return err;
 }
@@ -119,7 +119,7 @@ static enum kith_err begin_circle(struct applier *applier, const struct circle_f
         circle_clear(&applier->work.row.circle);
         return err;
     }
-    applier->work.row.number = device_circle_new(applier->txn, content->circle);
+    applier->work.row.number = device_circle_new(&applier->txn, content->circle);
     applier->has_work = true;
     return KITH_OK;
 }
@@ -133,11 +133,11 @@ static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool
 
     if (err)
         return err;
-    device_entry_put(applier->txn, work->row.number, work->row.circle.count, entry);
+    device_entry_put(&applier->txn, work->row.number, work->row.circle.count, entry);
     work->row.acked_entries = work->row.circle.count;
     work->row.owed_roster = 0;
     work->is_row_changed = true;
-    replica_set_owed_checked(applier->txn, 0);
+    replica_set_owed_checked(&applier->txn, 0);
     applier->applied->has_more = true;
     return KITH_OK;
 }
@@ -160,7 +160,7 @@ static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
         return err;
     if (is_begun || content.seq > applier->work.row.circle.count)
         err = add_entry(applier, content.entry, is_begun);
-    else if (!device_entry_get(applier->txn, applier->work.row.number, content.seq, &known) ||
+    else if (!device_entry_get(&applier->txn, applier->work.row.number, content.seq, &known) ||
              !bytes_equal(known, content.entry))
         err = KITH_FORKED;
     while (!err && circle_frame_box(&content, &device, &box))
@@ -183,7 +183,7 @@ static enum kith_err read_run(struct applier *applier, struct run *run, struct c
     uint8_t prev[HASH_BYTES];
     struct change change;
 
-    check->rows = arena_take(&applier->txn->arena, (run->count + 1) * sizeof *check->rows);
+    check->rows = arena_take(&applier->txn.arena, (run->count + 1) * sizeof *check->rows);
     if (!check->rows)
         return KITH_MEMORY;
     memcpy(prev, chain->head, HASH_BYTES);
@@ -228,7 +228,7 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     if (!check.author || run.device == applier->replica->identity.device)
         return KITH_UNKNOWN_DEVICE;
     err = circle_may_write(&applier->work.row.circle, &applier->replica->roster, run.device);
-    struct chain_row *chain = err ? NULL : circle_work_chain(applier->txn, &applier->work, run.device, false);
+    struct chain_row *chain = err ? NULL : circle_work_chain(&applier->txn, &applier->work, run.device, false);
     if (!chain)
         return err ? err : KITH_MEMORY;
     if (run.first_n > chain->received + 1)
@@ -237,14 +237,14 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     if (!err)
         err = verify_run(&check);
     for (uint32_t i = 0; i < check.count && !err; i++) {
-        device_log_put(applier->txn, applier->work.row.number, chain->number, check.first_n + i, &check.rows[i]);
+        device_log_put(&applier->txn, applier->work.row.number, chain->number, check.first_n + i, &check.rows[i]);
         digest_add(applier->hub.digest, check.rows[i].id);
         chain->received = check.first_n + i;
         memcpy(chain->head, check.rows[i].id, HASH_BYTES);
     }
     applier->applied->received += err ? 0 : check.count;
     if (!err && check.count > 0)
-        device_chain_put(applier->txn, applier->work.row.number, chain);
+        device_chain_put(&applier->txn, applier->work.row.number, chain);
     return err;
 }
 
@@ -260,10 +260,10 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     uint32_t circle = applier->work.row.number;
     if (line->device != applier->replica->identity.device)
         return KITH_OK;
-    if (!device_log_get(applier->txn, circle, CHAIN_OWN, line->n, &row) ||
+    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||
         !seal_equal(row.id, line->head, HASH_BYTES))
         return KITH_FORKED;
-    (void)device_receipt_get(applier->txn, circle, &receipt);
+    (void)device_receipt_get(&applier->txn, circle, &receipt);
     if (receipt.n >= line->n && memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0)
         return KITH_OK;
     applier->applied->acknowledged += (uint32_t)(line->n > receipt.n ? line->n - receipt.n : 0);
@@ -272,7 +272,7 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     memcpy(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES);
     memcpy(receipt.signature, ack->signature, SIGNATURE_BYTES);
     receipt.lines = ack->raw;
-    device_receipt_put(applier->txn, circle, &receipt);
+    device_receipt_put(&applier->txn, circle, &receipt);
     return KITH_OK;
 }
 
@@ -286,7 +286,7 @@ static enum kith_err apply_circle_line(struct applier *applier, const struct ack
     struct sending_grant *grant = sending_find_grant(applier->sending, work->row.number);
     if (grant && line->n == grant->seq && seal_equal(line->head, grant->hash, HASH_BYTES)) {
         for (uint32_t i = 0; i < grant->intent_count; i++)
-            device_intent_delete(applier->txn, grant->intents[i]);
+            device_intent_delete(&applier->txn, grant->intents[i]);
         if (work->row.circle.count + 1 == grant->seq)
             err = add_entry(applier, buffer_view(&grant->entry), false);
         sending_drop_grant(applier->sending, grant);
@@ -347,9 +347,9 @@ static void refuse_grant(struct applier *applier, uint32_t circle, const struct 
         return;
     bool is_stale = refused->reason == KITH_STALE;
     for (uint32_t i = 0; i < grant->intent_count && !is_stale; i++)
-        device_intent_delete(applier->txn, grant->intents[i]);
+        device_intent_delete(&applier->txn, grant->intents[i]);
     if (!is_stale)
-        device_refused_put(applier->txn, circle, refused->kind, refused->n, refused->reason);
+        device_refused_put(&applier->txn, circle, refused->kind, refused->n, refused->reason);
     sending_drop_grant(applier->sending, grant);
 }
 
@@ -367,7 +367,7 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
         applier->applied->has_more = true;
         return KITH_OK;
     }
-    uint32_t circle = device_circle_number(applier->txn, refused.circle);
+    uint32_t circle = device_circle_number(&applier->txn, refused.circle);
     if (circle == 0)
         return KITH_UNKNOWN_CIRCLE;
     applier->applied->refused++;
@@ -375,7 +375,7 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
     if (refused.kind == ACK_CIRCLE && refused.n > 1)
         refuse_grant(applier, circle, &refused);
     else
-        device_refused_put(applier->txn, circle, refused.kind, refused.n, refused.reason);
+        device_refused_put(&applier->txn, circle, refused.kind, refused.n, refused.reason);
     return KITH_OK;
 }
 
@@ -434,26 +434,25 @@ static bool is_worth_storing(const struct applier *applier, struct bytes frames)
 
 static enum kith_err apply_once(struct applier *applier, struct bytes frames)
 {
-    struct store_txn txn = store_begin(applier->replica->store, STORE_WRITE);
     struct wire_in batch = wire_open(frames);
     struct frame frame;
     enum kith_err err = KITH_OK;
 
-    applier->txn = &txn;
-    replica_hub_get(&txn, &applier->hub);
+    applier->txn = store_begin(applier->replica->store, STORE_WRITE);
+    replica_hub_get(&applier->txn, &applier->hub);
     if (!is_worth_storing(applier, frames)) {
-        store_abort(&txn);
+        store_abort(&applier->txn);
         return KITH_OK;
     }
-    while (!err && !txn.err && frame_next(&batch, &frame))
+    while (!err && !applier->txn.err && frame_next(&batch, &frame))
         err = apply_frame(applier, &frame);
     if (!err)
         err = wire_close(&batch);
     if (err)
-        store_fail(&txn, err);
+        store_fail(&applier->txn, err);
     work_finish(applier);
-    replica_hub_put(&txn, &applier->hub);
-    err = store_commit(&txn);
+    replica_hub_put(&applier->txn, &applier->hub);
+    err = store_commit(&applier->txn);
     if (err) {
         enum kith_err read_err = replica_read_roster(applier->replica);
         if (read_err && err == KITH_RETRY)

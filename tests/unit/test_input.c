@@ -264,14 +264,19 @@ static void times_are_written_with_their_offset_and_read_back(void **unused)
     assert_false(when_read("2026-02-30", 0, &midnight_ms));
 }
 
+#define FIELD(field, value, merge, words, text)                                                                        \
+    {                                                                                                                  \
+        .name = (field), .kind = (value), .class = (merge), .choices = (words), .help = (text)                         \
+    }
+
 static const struct kith_schema_field fields[] = {
-    {"date", "date", "exact", "", "Day of the visit", true},
-    {"risk", "choice", "restrict", "none concern urgent", "Was there a safety concern?", false},
-    {"phone", "text", "set", "", "Phone numbers", false},
-    {"response", "prose", "narrative", "", "How the person responded", false},
-    {"plan_next", "prose", "narrative", "", "What comes next", false},
-    {"progress", "prose", "entries", "", "Progress", false},
-    {"kind", "choice", "fixed", "a b", "Kind", false},
+    {.name = "date", .kind = "date", .class = "exact", .choices = "", .help = "Day of the visit", .is_required = true},
+    FIELD("risk", "choice", "restrict", "none concern urgent", "Was there a safety concern?"),
+    FIELD("phone", "text", "set", "", "Phone numbers"),
+    FIELD("response", "prose", "narrative", "", "How the person responded"),
+    FIELD("plan_next", "prose", "narrative", "", "What comes next"),
+    FIELD("progress", "prose", "entries", "", "Progress"),
+    FIELD("kind", "choice", "fixed", "a b", "Kind"),
 };
 #define FIELD_COUNT (sizeof fields / sizeof *fields)
 
