@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Founding an agency, inviting and joining: the steps that need the hub, since it alone puts the roster in order. */
+/* Founding an agency, inviting and joining: the steps that need the hub, since it alone puts the
+ * roster in order. */
 #include <stdio.h>
 #include <string.h>
 
@@ -18,13 +19,16 @@ static enum kith_err encode_name(struct kith *kith, const char *name, struct buf
     return out->err;
 }
 
-/* Writes down what a person, device or agency is called: its record in the agency's circle. `number` 0: no number. */
-static enum kith_err save_name(struct kith *kith, enum record_type type, uint32_t number, const char *name)
+/* Writes down what a person, device or agency is called: its record in the agency's circle.
+ * `number` 0: no number. */
+static enum kith_err save_name(struct kith *kith, enum record_type type, uint32_t number,
+                               const char *name)
 {
     uint8_t agency[ID_BYTES];
     struct buffer name_value;
     struct buffer number_value;
-    struct edit edits[2] = {{.type = type, .field = 1, .kind = OP_PUT}, {.type = type, .field = 2, .kind = OP_PUT}};
+    struct edit edits[2] = {{.type = type, .field = 1, .kind = OP_PUT},
+                            {.type = type, .field = 2, .kind = OP_PUT}};
 
     if (!replica_agency_circle(kith->replica, agency))
         return KITH_UNKNOWN_CIRCLE;
@@ -88,8 +92,9 @@ static enum kith_err request_found(struct kith *kith, const struct code *code)
     seal_wipe(&keys, sizeof keys);
     seal_wipe(root_secret, sizeof root_secret);
     if (err == KITH_HANDSHAKE)
-        return home_fail(kith, KITH_FOUNDED,
-                         "the hub did not accept this code: it serves an agency already, or is another hub");
+        return home_fail(
+            kith, KITH_FOUNDED,
+            "the hub did not accept this code: it serves an agency already, or is another hub");
     return err;
 }
 
@@ -142,11 +147,13 @@ static void sheet_write(const uint8_t root[static KEY_BYTES], char *sheet)
 static bool is_enrolled(const struct kith *kith)
 {
     const struct identity *identity = replica_identity(kith->replica);
-    const struct roster_device *device = roster_device(replica_roster(kith->replica), identity->device);
+    const struct roster_device *device =
+        roster_device(replica_roster(kith->replica), identity->device);
     struct device_public keys;
 
     identity_public(identity, &keys);
-    return device && device->state == DEVICE_ACTIVE && memcmp(device->keys.sign, keys.sign, KEY_BYTES) == 0;
+    return device && device->state == DEVICE_ACTIVE &&
+           memcmp(device->keys.sign, keys.sign, KEY_BYTES) == 0;
 }
 
 static bool is_code_of_this_home(const struct kith *kith, const struct code *code)
@@ -159,8 +166,8 @@ static bool is_code_of_this_home(const struct kith *kith, const struct code *cod
            (is_founding || memcmp(identity->agency, code->agency, ID_BYTES) == 0);
 }
 
-/* Whether an earlier try got through to the hub and only its answer was lost: then the hub knows this device, and a
- * sync brings the roster. */
+/* Whether an earlier try got through to the hub and only its answer was lost: then the hub knows
+ * this device, and a sync brings the roster. */
 static bool got_through_before(struct kith *kith, const struct code *code)
 {
     struct kith_sync_report report;
@@ -168,7 +175,8 @@ static bool got_through_before(struct kith *kith, const struct code *code)
     return is_code_of_this_home(kith, code) && kith_sync(kith, &report) == 0 && is_enrolled(kith);
 }
 
-/* What the agency's circle is to hold from the start. Each step is left out where an earlier try has done it. */
+/* What the agency's circle is to hold from the start. Each step is left out where an earlier try
+ * has done it. */
 static enum kith_err write_first_names(struct kith *kith, const char *agency, const char *person)
 {
     enum kith_err err = found_agency_circle(kith);
@@ -183,7 +191,8 @@ static enum kith_err write_first_names(struct kith *kith, const char *agency, co
     return err ? err : save_name(kith, RECORD_PERSON, 1, person);
 }
 
-int kith_found(struct kith *kith, const char *code_text, const char *agency, const char *person, char *sheet)
+int kith_found(struct kith *kith, const char *code_text, const char *agency, const char *person,
+               char *sheet)
 {
     struct code code;
     struct kith_sync_report report;
@@ -191,7 +200,8 @@ int kith_found(struct kith *kith, const char *code_text, const char *agency, con
 
     kith->detail[0] = '\0';
     if (code_read(&code, code_text))
-        return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
+        return home_fail(kith, KITH_CODE,
+                         "this is not a valid code: check that it was copied whole");
     if (code.device != 0)
         return home_fail(kith, KITH_CODE, "this code is an invitation: use it with 'kith join'");
     if (is_enrolled(kith) && (home_read_names(kith) || kith->people.count > 0))
@@ -223,10 +233,12 @@ static enum kith_err request_enrolment(struct kith *kith, const struct code *cod
     identity_public(replica_identity(kith->replica), &request.entry.keys);
     enum kith_err err = request_roster(kith, &exchange);
     seal_wipe(&keys, sizeof keys);
-    /* Without the psk, which the hub has forgotten or never had, its reason cannot be read: only that it said no. */
+    /* Without the psk, which the hub has forgotten or never had, its reason cannot be read: only
+     * that it said no. */
     if (err == KITH_HANDSHAKE)
         return home_fail(kith, KITH_EXPIRED,
-                         "the hub did not accept this invitation: it has expired, or was used, or is for another hub");
+                         "the hub did not accept this invitation: it has expired, or was used, or "
+                         "is for another hub");
     return err;
 }
 
@@ -238,7 +250,8 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
 
     kith->detail[0] = '\0';
     if (code_read(&code, code_text))
-        return home_fail(kith, KITH_CODE, "this is not a valid code: check that it was copied whole");
+        return home_fail(kith, KITH_CODE,
+                         "this is not a valid code: check that it was copied whole");
     if (code.device == 0)
         return home_fail(kith, KITH_CODE, "this code founds an agency: use it with 'kith found'");
     if (is_enrolled(kith) && !is_code_of_this_home(kith, &code))
@@ -257,7 +270,8 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
     return err ? (int)err : kith_sync(kith, &report);
 }
 
-/* A new person, or a further device of somebody who is there: then role and supervisor are what they are. */
+/* A new person, or a further device of somebody who is there: then role and supervisor are what
+ * they are. */
 static enum kith_err fill_invitation(struct kith *kith, const struct kith_invitation *invitation,
                                      struct roster_entry *entry)
 {
@@ -265,7 +279,8 @@ static enum kith_err fill_invitation(struct kith *kith, const struct kith_invita
     enum kith_err err = home_person(kith, invitation->person, &entry->person);
 
     if (err == KITH_AMBIGUOUS)
-        return home_fail(kith, err, "several people are called '%s': use the number", invitation->person);
+        return home_fail(kith, err, "several people are called '%s': use the number",
+                         invitation->person);
     if (!err) {
         entry->roles = roster_person(roster, entry->person)->roles;
         entry->supervisor = roster_person(roster, entry->person)->supervisor;
@@ -276,18 +291,20 @@ static enum kith_err fill_invitation(struct kith *kith, const struct kith_invita
     entry->person = 0;
     entry->roles = role_of(bytes_text(invitation->role ? invitation->role : ""));
     if (entry->roles == 0)
-        return home_fail(kith, KITH_INPUT,
-                         "a role is one of: specialist, trainee, volunteer, supervisor, custodian, admin");
+        return home_fail(
+            kith, KITH_INPUT,
+            "a role is one of: specialist, trainee, volunteer, supervisor, custodian, admin");
     if (!invitation->supervisor)
         return KITH_OK;
     err = home_person(kith, invitation->supervisor, &entry->supervisor);
     if (!err && !role_may(roster_person(roster, entry->supervisor)->roles, MAY_LEAD))
-        return home_fail(kith, KITH_NOT_ALLOWED, "'%s' has no role that supervises", invitation->supervisor);
+        return home_fail(kith, KITH_NOT_ALLOWED, "'%s' has no role that supervises",
+                         invitation->supervisor);
     return err ? home_fail(kith, err, "no person '%s'", invitation->supervisor) : KITH_OK;
 }
 
-static enum kith_err write_code(struct kith *kith, uint32_t device, const uint8_t secret[static CODE_SECRET_BYTES],
-                                char *text)
+static enum kith_err write_code(struct kith *kith, uint32_t device,
+                                const uint8_t secret[static CODE_SECRET_BYTES], char *text)
 {
     const struct identity *identity = replica_identity(kith->replica);
     struct code code = {.device = device};
@@ -301,13 +318,15 @@ static enum kith_err write_code(struct kith *kith, uint32_t device, const uint8_
     return err;
 }
 
-int kith_invite(struct kith *kith, const struct kith_invitation *invitation, char *code, uint64_t *expires_at_ms)
+int kith_invite(struct kith *kith, const struct kith_invitation *invitation, char *code,
+                uint64_t *expires_at_ms)
 {
     uint8_t secret[CODE_SECRET_BYTES];
     struct invite_keys keys;
     struct kith_sync_report report;
     const struct identity *identity = replica_identity(kith->replica);
-    struct roster_request request = {.is_wanted = true, .sign_secret = identity->sign_secret, .has_psk = true};
+    struct roster_request request = {
+        .is_wanted = true, .sign_secret = identity->sign_secret, .has_psk = true};
     struct exchange exchange = {.mode = CHANNEL_SYNC, .request = &request};
 
     kith->detail[0] = '\0';

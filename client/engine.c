@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sync engine: stands between a session and the replica. The session asks for what is to be sent and hands over
- * what came; the replica knows both. No bytes of the network and no pages of the store are seen here.
+ * The sync engine: stands between a session and the replica. The session asks for what is to be
+ * sent and hands over what came; the replica knows both. No bytes of the network and no pages of
+ * the store are seen here.
  */
 #include <string.h>
 
@@ -24,7 +25,8 @@ static void engine_fill(struct engine *engine, struct session_device *session, s
     bool has_more = false;
 
     buffer_init(&frames, BATCH_MAX);
-    enum kith_err err = replica_fill(engine->kith->replica, &engine->sending, room, &frames, &has_more);
+    enum kith_err err =
+        replica_fill(engine->kith->replica, &engine->sending, room, &frames, &has_more);
     if (err)
         session_device_abort(session, err);
     else
@@ -32,7 +34,8 @@ static void engine_fill(struct engine *engine, struct session_device *session, s
     buffer_clear(&frames);
 }
 
-/* The first thing heard of the hub is its clock: half a round trip old, which is near enough for a warning. */
+/* The first thing heard of the hub is its clock: half a round trip old, which is near enough for a
+ * warning. */
 static void engine_greet(struct engine *engine, const struct session_device *session)
 {
     if (engine->is_greeted)
@@ -51,15 +54,16 @@ static void engine_apply(struct engine *engine, struct session_device *session, 
     uint64_t now_ms = home_now_ms(engine->kith);
 
     engine_greet(engine, session);
-    enum kith_err err = replica_apply(engine->kith->replica, &engine->sending, &session->welcome, frames, now_ms,
-                                      &applied);
+    enum kith_err err = replica_apply(engine->kith->replica, &engine->sending, &session->welcome,
+                                      frames, now_ms, &applied);
     engine->exchange->report.received += applied.received;
     engine->exchange->report.sent += applied.acknowledged;
     engine->exchange->report.refused += applied.refused;
     session_device_applied(session, err, applied.has_more);
 }
 
-static void engine_work(void *owner, struct session_device *session, const struct session_todo *todo)
+static void engine_work(void *owner, struct session_device *session,
+                        const struct session_todo *todo)
 {
     struct engine *engine = owner;
 
@@ -69,7 +73,8 @@ static void engine_work(void *owner, struct session_device *session, const struc
         engine_apply(engine, session, todo->bytes);
 }
 
-static void engine_report(struct engine *engine, const struct session_device *session, enum kith_err err)
+static void engine_report(struct engine *engine, const struct session_device *session,
+                          enum kith_err err)
 {
     struct kith_sync_report *report = &engine->exchange->report;
 

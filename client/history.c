@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking back and looking over: every value ever written to a record, what waits for a decision, who was last heard. */
+/* Looking back and looking over: every value ever written to a record, what waits for a decision,
+ * who was last heard. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,7 +88,8 @@ static void note_event(void *owner, struct dot dot, uint64_t hlc, const struct o
 {
     struct historian *historian = owner;
     const struct schema_field *field = schema_field_numbered(historian->type, op->type, op->field);
-    const struct roster_device *device = roster_device(replica_roster(historian->kith->replica), dot.device);
+    const struct roster_device *device =
+        roster_device(replica_roster(historian->kith->replica), dot.device);
     struct schema_names names = home_names(historian->kith);
     struct kith_value value = {0};
 
@@ -120,7 +122,8 @@ static int compare_rows(const void *a, const void *b)
     return dot_compare(left->dot, right->dot);
 }
 
-static enum kith_err collect(struct historian *historian, struct store_txn *txn, const struct found_record *found)
+static enum kith_err collect(struct historian *historian, struct store_txn *txn,
+                             const struct found_record *found)
 {
     struct found_record *note = &historian->note;
 
@@ -149,7 +152,8 @@ static enum kith_err publish(struct history_made *made)
     return KITH_OK;
 }
 
-int kith_record_history(struct kith *kith, const char *word, const char *id, struct kith_history **history)
+int kith_record_history(struct kith *kith, const char *word, const char *id,
+                        struct kith_history **history)
 {
     struct historian historian = {.kith = kith, .type = schema_type(word)};
     struct found_record found;
@@ -201,10 +205,11 @@ static bool count_conflicts(void *owner, const struct found_record *found)
     for (size_t i = 0; i < conflicts->type->field_count; i++) {
         const struct schema_field *field = &conflicts->type->fields[i];
         bool is_unsettled = false;
-        if (field->record != found->record.type || field->class == MERGE_SET || field->class == MERGE_ENTRIES)
+        if (field->record != found->record.type || field->class == MERGE_SET ||
+            field->class == MERGE_ENTRIES)
             continue;
-        (void)merge_read(record_register(&found->record, field->number, bytes_of(NULL, 0)), field->class, NULL,
-                         &is_unsettled);
+        (void)merge_read(record_register(&found->record, field->number, bytes_of(NULL, 0)),
+                         field->class, NULL, &is_unsettled);
         conflicts->count += is_unsettled;
     }
     return true;

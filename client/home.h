@@ -31,11 +31,13 @@ struct kith {
     bool has_names;
     struct name_list people;
     struct name_list devices;
-    char name_text[KITH_NAME_TEXT]; /* what home_person_name gave last for somebody without a name */
+    char
+        name_text[KITH_NAME_TEXT]; /* what home_person_name gave last for somebody without a name */
 };
 
 /* Says more about a failure, and returns it. */
-enum kith_err home_fail(struct kith *kith, enum kith_err err, const char *format, ...) __attribute__((format(printf, 3, 4)));
+enum kith_err home_fail(struct kith *kith, enum kith_err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Milliseconds since 1970, corrected by what the hub's clock said last. */
 uint64_t home_now_ms(const struct kith *kith);
 /* The clock as it is. */
@@ -52,10 +54,17 @@ MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t
 struct schema_names home_names(struct kith *kith);
 
 /* A participant's chart by id prefix or by name; with kith_detail on failure. */
-MUST_USE enum kith_err home_participant(struct kith *kith, const char *text, uint8_t circle[static ID_BYTES]);
+MUST_USE enum kith_err home_participant(struct kith *kith, const char *text,
+                                        uint8_t circle[static ID_BYTES]);
 /* A record of a command type by id prefix. The caller has begun `txn`. */
-MUST_USE enum kith_err home_find(struct kith *kith, struct store_txn *txn, const struct schema_type *type,
-                                 const char *id, struct found_record *found);
+MUST_USE enum kith_err home_find(struct kith *kith, struct store_txn *txn,
+                                 const struct schema_type *type, const char *id,
+                                 struct found_record *found);
+
+/* The type of a command's word; INPUT with kith_detail if there is none. Begins a call: forgets the
+ * last detail. */
+MUST_USE enum kith_err home_type(struct kith *kith, const char *word,
+                                 const struct schema_type **type);
 
 /* One exchange with the hub, in client/net.c and engine.c. `request` may be NULL. */
 struct exchange {
@@ -72,7 +81,7 @@ MUST_USE enum kith_err home_conflicts(struct kith *kith, uint64_t *count);
 MUST_USE enum kith_err home_last_seen(struct kith *kith, struct kith_device *devices, size_t count);
 
 /* Saves edits in a circle. */
-MUST_USE enum kith_err home_save(struct kith *kith, const uint8_t circle[static ID_BYTES], const struct edit *edits,
-                                 uint32_t count);
+MUST_USE enum kith_err home_save(struct kith *kith, const uint8_t circle[static ID_BYTES],
+                                 const struct edit *edits, uint32_t count);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The public calls about the home itself, its people and its hub; records are in record.c, enrolment in agency.c. */
+/* The public calls about the home itself, its people and its hub; records are in record.c,
+ * enrolment in agency.c. */
 #include "client/kith.h"
 
 #include <errno.h>
@@ -80,7 +81,8 @@ static enum kith_err make_folder(const char *home)
 }
 
 /* Takes over `key`, which is wiped here whatever happens. */
-static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_new, struct kith **opened)
+static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_new,
+                     struct kith **opened)
 {
     struct kith *kith = sodium_init() < 0 ? NULL : calloc(1, sizeof *kith);
     struct hub_state hub;
@@ -94,7 +96,8 @@ static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_ne
     (void)sodium_mlock(kith->data_key, KEY_BYTES);
     seal_wipe(key, KEY_BYTES);
     kith->home = strdup(home);
-    const struct replica_options options = {.folder = home, .key = kith->data_key, .is_new = is_new};
+    const struct replica_options options = {
+        .folder = home, .key = kith->data_key, .is_new = is_new};
     enum kith_err err = kith->home ? replica_open(&kith->replica, &options) : KITH_MEMORY;
     if (!err)
         err = replica_hub(kith->replica, &hub);
@@ -191,7 +194,8 @@ int kith_sync(struct kith *kith, struct kith_sync_report *report)
     kith->detail[0] = '\0';
     memset(report, 0, sizeof *report);
     if (replica_identity(kith->replica)->device == 0)
-        return home_fail(kith, KITH_UNKNOWN_DEVICE, "this home belongs to no agency yet: use 'kith join' with a code");
+        return home_fail(kith, KITH_UNKNOWN_DEVICE,
+                         "this home belongs to no agency yet: use 'kith join' with a code");
     enum kith_err err = home_exchange(kith, &exchange);
     *report = exchange.report;
     return err;
@@ -255,7 +259,8 @@ static void roles_write(unsigned roles, char *text, size_t size)
             at += (size_t)snprintf(text + at, size - at, "%s%s", at ? "," : "", role_word(bit));
 }
 
-static void fill_person(struct kith *kith, const struct roster_person *known, struct kith_person *person)
+static void fill_person(struct kith *kith, const struct roster_person *known,
+                        struct kith_person *person)
 {
     memset(person, 0, sizeof *person);
     person->number = known->number;
@@ -309,8 +314,10 @@ int kith_devices(struct kith *kith, struct kith_device **devices, size_t *count)
         device->number = known->number;
         device->state = state_word(known->state);
         device->is_self = known->number == replica_identity(kith->replica)->device;
-        (void)snprintf(device->name, sizeof device->name, "%s", home_device_name(kith, known->number));
-        (void)snprintf(device->person, sizeof device->person, "%s", home_person_name(kith, known->person));
+        (void)snprintf(device->name, sizeof device->name, "%s",
+                       home_device_name(kith, known->number));
+        (void)snprintf(device->person, sizeof device->person, "%s",
+                       home_person_name(kith, known->person));
         roles_write(roster_device_roles(roster, known->number), device->role, sizeof device->role);
     }
     return home_last_seen(kith, *devices, *count);
@@ -327,7 +334,9 @@ int kith_grant(struct kith *kith, const char *participant, const char *person)
         return err;
     err = home_person(kith, person, &member.person);
     if (err)
-        return home_fail(kith, err, err == KITH_NOT_FOUND ? "no person '%s'" : "several people are called '%s'", person);
+        return home_fail(
+            kith, err, err == KITH_NOT_FOUND ? "no person '%s'" : "several people are called '%s'",
+            person);
     err = replica_grant(kith->replica, circle, &member);
     if (err == KITH_EXISTS)
         return home_fail(kith, err, "%s can already read this chart", person);

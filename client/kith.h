@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libkith: what a phone app or a command line needs to record visits offline and to sync them with an agency's hub.
+ * libkith: what a phone app or a command line needs to record visits offline and to sync them with
+ * an agency's hub.
  *
- * A home is a folder with one person's encrypted store. Everything but kith_found, kith_join, kith_invite and
- * kith_sync works without a network; what a call reported as saved is durable.
+ * A home is a folder with one person's encrypted store. Everything but kith_found, kith_join,
+ * kith_invite and kith_sync works without a network; what a call reported as saved is durable.
  *
- * Results: 0 is done, anything else is a code; kith_error_name and kith_error_text turn it into a word and a sentence,
- * kith_detail into what exactly was wrong. Codes never change their meaning.
- * Memory: what a call gives out as `struct ... **` belongs to the caller, who frees it with the call named there. Text
- * is UTF-8. Times are milliseconds since 1970 unless the name says otherwise. A handle is used by one thread at a time.
+ * Results: 0 is done, anything else is a code; kith_error_name and kith_error_text turn it into a
+ * word and a sentence, kith_detail into what exactly was wrong. Codes never change their meaning.
+ * Memory: what a call gives out as `struct ... **` belongs to the caller, who frees it with the
+ * call named there. Text is UTF-8. Times are milliseconds since 1970 unless the name says
+ * otherwise. A handle is used by one thread at a time.
  */
 #ifndef KITH_H
 #define KITH_H
@@ -23,7 +25,7 @@ extern "C" {
 
 #define KITH_API __attribute__((visibility("default")))
 
-#define KITH_ID_TEXT  27  /* an id as text, with its final zero */
+#define KITH_ID_TEXT   27  /* an id as text, with its final zero */
 #define KITH_CODE_TEXT 512 /* an invitation as text, with its final zero */
 #define KITH_NAME_TEXT 256 /* a person's or device's name */
 #define KITH_KEY_BYTES 32
@@ -33,30 +35,36 @@ struct kith;
 KITH_API const char *kith_version(void);
 KITH_API const char *kith_error_name(int code);
 KITH_API const char *kith_error_text(int code);
-/* What was wrong with the last call on this handle, as a person would say it; "" if there is no more to say.
- * Valid until the next call on the handle. May hold what the caller typed: not for logs. */
+/* What was wrong with the last call on this handle, as a person would say it; "" if there is no
+ * more to say. Valid until the next call on the handle. May hold what the caller typed: not for
+ * logs. */
 KITH_API const char *kith_detail(const struct kith *kith);
 
-/* Makes a home (mode 0700) with a passphrase, fresh keys and an empty store. EXISTS if there is one. */
+/* Makes a home (mode 0700) with a passphrase, fresh keys and an empty store. EXISTS if there is
+ * one. */
 KITH_API int kith_create(const char *home, const char *passphrase, struct kith **kith);
 /* Opens a home. PASSPHRASE, NOT_FOUND, NEWER_STORE, DAMAGED, ... */
 KITH_API int kith_open(const char *home, const char *passphrase, struct kith **kith);
 /* Opens it with the data key that kith_data_key gave: what an agent keeps in locked memory. */
-KITH_API int kith_open_with_key(const char *home, const uint8_t key[KITH_KEY_BYTES], struct kith **kith);
+KITH_API int kith_open_with_key(const char *home, const uint8_t key[KITH_KEY_BYTES],
+                                struct kith **kith);
 KITH_API void kith_data_key(const struct kith *kith, uint8_t key[KITH_KEY_BYTES]);
 KITH_API int kith_change_passphrase(struct kith *kith, const char *passphrase);
 /* Accepts NULL, leaves NULL; wipes the keys. */
 KITH_API void kith_close(struct kith **kith);
 
-/* Makes the agency on the hub that gave `code`, with this device as its first admin and custodian. `sheet` gets the
- * root key for paper, at least KITH_CODE_TEXT bytes: show it once, keep it nowhere. */
-KITH_API int kith_found(struct kith *kith, const char *code, const char *agency, const char *person, char *sheet);
-/* Enrols this device with an invitation and gets what it may read. May be repeated after a lost connection. */
+/* Makes the agency on the hub that gave `code`, with this device as its first admin and custodian.
+ * `sheet` gets the root key for paper, at least KITH_CODE_TEXT bytes: show it once, keep it
+ * nowhere. */
+KITH_API int kith_found(struct kith *kith, const char *code, const char *agency, const char *person,
+                        char *sheet);
+/* Enrols this device with an invitation and gets what it may read. May be repeated after a lost
+ * connection. */
 KITH_API int kith_join(struct kith *kith, const char *code, const char *device_name);
 
 struct kith_invitation {
-    const char *person;     /* a new name, or somebody who is there already and gets another device */
-    const char *role;       /* specialist, trainee, volunteer, supervisor, custodian, admin */
+    const char *person; /* a new name, or somebody who is there already and gets another device */
+    const char *role;   /* specialist, trainee, volunteer, supervisor, custodian, admin */
     const char *supervisor; /* name or number; NULL for none */
     uint64_t expires_ms;    /* from now */
 };
@@ -75,12 +83,13 @@ struct kith_sync_report {
     uint32_t refused;
     uint64_t bytes_out; /* on the connection, after TCP connected */
     uint64_t bytes_in;
-    uint64_t change_bytes; /* of bytes_out, what the changes themselves take: sealed text, mark, signature */
+    uint64_t change_bytes; /* of bytes_out, what the changes themselves take: sealed text, mark,
+                              signature */
     uint32_t round_trips;
     bool is_up_to_date;
 };
-/* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early: nothing is lost, call
- * again. `report` is filled as far as it came. */
+/* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early:
+ * nothing is lost, call again. `report` is filled as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
 
 struct kith_status {
@@ -98,7 +107,8 @@ struct kith_status {
 };
 KITH_API int kith_status(struct kith *kith, struct kith_status *status);
 /* The refusals, newest last; at most `max`; `count` gets how many were written. */
-KITH_API int kith_refusals(struct kith *kith, struct kith_refusal *refusals, size_t max, size_t *count);
+KITH_API int kith_refusals(struct kith *kith, struct kith_refusal *refusals, size_t max,
+                           size_t *count);
 
 struct kith_person {
     uint32_t number;
@@ -112,7 +122,7 @@ struct kith_device {
     char name[KITH_NAME_TEXT];
     char person[KITH_NAME_TEXT];
     char role[64];
-    const char *state; /* invited, active, ended */
+    const char *state;     /* invited, active, ended */
     uint64_t last_seen_ms; /* when its newest change known here claims to be written; 0: none */
     bool is_self;
 };
@@ -135,7 +145,8 @@ KITH_API void kith_circle_free(struct kith_circle *circle);
 
 /* Records: types and fields are those of the schema (docs/records.md). */
 
-/* One field of an edit. `op`: '=' sets (an empty value clears), '+' adds to a set or list, '-' takes from a set. */
+/* One field of an edit. `op`: '=' sets (an empty value clears), '+' adds to a set or list, '-'
+ * takes from a set. */
 struct kith_input {
     const char *field;
     char op;
@@ -143,11 +154,11 @@ struct kith_input {
 };
 
 /* `id` gets the new record's id. INPUT if a field or value does not fit, with kith_detail. */
-KITH_API int kith_record_add(struct kith *kith, const char *type, const struct kith_input *inputs, size_t count,
-                             char id[KITH_ID_TEXT]);
+KITH_API int kith_record_add(struct kith *kith, const char *type, const struct kith_input *inputs,
+                             size_t count, char id[KITH_ID_TEXT]);
 /* `id` may be any unambiguous prefix of 4 or more characters, here and below. */
-KITH_API int kith_record_edit(struct kith *kith, const char *type, const char *id, const struct kith_input *inputs,
-                              size_t count);
+KITH_API int kith_record_edit(struct kith *kith, const char *type, const char *id,
+                              const struct kith_input *inputs, size_t count);
 
 enum kith_value_kind { KITH_TEXT, KITH_NUMBER, KITH_FLAG };
 
@@ -176,12 +187,13 @@ struct kith_record {
     size_t field_count;
     const struct kith_field *fields; /* in the schema's order; unknown ones left out */
     enum kith_place place;           /* whether this device's part of it is durable at the hub */
-    uint64_t receipt_n;              /* the receipt that says so: the own chain through this number */
+    uint64_t receipt_n; /* the receipt that says so: the own chain through this number */
     uint64_t created_ms;
     uint64_t touched_ms;
 };
 /* Freed with kith_record_free. */
-KITH_API int kith_record_show(struct kith *kith, const char *type, const char *id, struct kith_record **record);
+KITH_API int kith_record_show(struct kith *kith, const char *type, const char *id,
+                              struct kith_record **record);
 KITH_API void kith_record_free(struct kith_record **record);
 
 struct kith_filter {
@@ -204,15 +216,16 @@ struct kith_event {
     const char *value;
     const char *person;
     uint32_t device;
-    uint64_t n;        /* which change of that device in this chart */
-    uint64_t time_ms;  /* claimed */
-    bool is_live;      /* not replaced by a later write */
+    uint64_t n;       /* which change of that device in this chart */
+    uint64_t time_ms; /* claimed */
+    bool is_live;     /* not replaced by a later write */
 };
 struct kith_history {
     size_t count;
     const struct kith_event *events;
 };
-KITH_API int kith_record_history(struct kith *kith, const char *type, const char *id, struct kith_history **history);
+KITH_API int kith_record_history(struct kith *kith, const char *type, const char *id,
+                                 struct kith_history **history);
 KITH_API void kith_history_free(struct kith_history **history);
 
 /* The schema, for forms, templates and completion. Static memory. */
@@ -222,9 +235,9 @@ struct kith_schema_field {
     const char *class;   /* last, set, restrict, narrative, exact, fixed, entries */
     const char *choices; /* words with spaces between, "" if free */
     const char *help;
-    bool is_required;    /* for a new record */
-    uint32_t record;     /* the record type's number on the wire: a visit's fields are in two */
-    uint32_t number;     /* the field's */
+    bool is_required; /* for a new record */
+    uint32_t record;  /* the record type's number on the wire: a visit's fields are in two */
+    uint32_t number;  /* the field's */
 };
 /* NULL-terminated names of all types. */
 KITH_API const char *const *kith_schema_types(void);

@@ -126,8 +126,8 @@ static bool take_clock(const char **text, struct tm *day)
     unsigned minute;
     unsigned second;
 
-    if (!take_digits(text, 2, &hour) || !take_char(text, ':') || !take_digits(text, 2, &minute) || hour > 23 ||
-        minute > 59)
+    if (!take_digits(text, 2, &hour) || !take_char(text, ':') || !take_digits(text, 2, &minute) ||
+        hour > 23 || minute > 59)
         return false;
     if (take_char(text, ':') && (!take_digits(text, 2, &second) || second > 59))
         return false;
@@ -153,7 +153,7 @@ bool moment_read_time(const char *text, uint64_t now_ms, char out[static MOMENT_
     if (strftime(clock, sizeof clock, "%Y-%m-%dT%H:%M", &day) == 0)
         return false;
     int absolute = offset < 0 ? -offset : offset;
-    int len = snprintf(out, MOMENT_TEXT_MAX, "%s%c%02d:%02d", clock, offset < 0 ? '-' : '+', absolute / 60,
-                       absolute % 60);
+    int len = snprintf(out, MOMENT_TEXT_MAX, "%s%c%02d:%02d", clock, offset < 0 ? '-' : '+',
+                       absolute / 60, absolute % 60);
     return len > 0 && len < MOMENT_TEXT_MAX;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dates and times as people type them and as records keep them: ISO 8601, a time with its offset from UTC.
+ * Dates and times as people type them and as records keep them: ISO 8601, a time with its offset
+ * from UTC.
  *
- * "14:05" is today, "yesterday 14:05" the day before, in the zone of this machine. What is stored says which zone was
- * meant. Seconds are not kept: nobody's note has them.
+ * "14:05" is today, "yesterday 14:05" the day before, in the zone of this machine. What is stored
+ * says which zone was meant. Seconds are not kept: nobody's note has them.
  */
 #ifndef KITH_CLIENT_MOMENT_H
 #define KITH_CLIENT_MOMENT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* People's, devices' and participants' names: the roster knows numbers, the records know what they are called. */
+/* People's, devices' and participants' names: the roster knows numbers, the records know what they
+ * are called. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,10 +35,10 @@ static bool read_name(void *owner, const struct found_record *found)
 {
     struct name_list *list = owner;
     bool is_unsettled;
-    const struct live *number =
-        merge_read(record_register(&found->record, 1, bytes_of(NULL, 0)), MERGE_FIXED, NULL, &is_unsettled);
-    const struct live *name =
-        merge_read(record_register(&found->record, 2, bytes_of(NULL, 0)), MERGE_LAST, NULL, &is_unsettled);
+    const struct live *number = merge_read(record_register(&found->record, 1, bytes_of(NULL, 0)),
+                                           MERGE_FIXED, NULL, &is_unsettled);
+    const struct live *name = merge_read(record_register(&found->record, 2, bytes_of(NULL, 0)),
+                                         MERGE_LAST, NULL, &is_unsettled);
 
     if (!number || !name)
         return true;
@@ -111,7 +112,8 @@ enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number)
     unsigned long value = strtoul(text, &end, 10);
     unsigned hits = 0;
 
-    if (*text && !*end && value <= PERSON_MAX && roster_person(replica_roster(kith->replica), value)) {
+    if (*text && !*end && value <= PERSON_MAX &&
+        roster_person(replica_roster(kith->replica), value)) {
         *number = (uint32_t)value;
         return KITH_OK;
     }
@@ -202,14 +204,15 @@ enum kith_err home_participant(struct kith *kith, const char *text, uint8_t circ
     return err;
 }
 
-enum kith_err home_find(struct kith *kith, struct store_txn *txn, const struct schema_type *type, const char *id,
-                        struct found_record *found)
+enum kith_err home_find(struct kith *kith, struct store_txn *txn, const struct schema_type *type,
+                        const char *id, struct found_record *found)
 {
     uint8_t bytes[ID_BYTES];
     unsigned bits;
 
     if (strlen(id) < PREFIX_CHARS_MIN || id_read_prefix(id, bytes, &bits))
-        return home_fail(kith, KITH_INPUT, "'%s' is not an id: 4 characters of it or more are needed", id);
+        return home_fail(kith, KITH_INPUT,
+                         "'%s' is not an id: 4 characters of it or more are needed", id);
     enum kith_err err = replica_find(txn, type->record, bytes, bits, found);
     if (err == KITH_NOT_FOUND)
         return home_fail(kith, err, "no %s '%s' on this device", type->word, id);

@@ -163,7 +163,8 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
 }
 
 /* "host:port", "[v6]:port" -> its two halves. */
-static enum kith_err split_address(const char *address, char host[static ADDRESS_MAX], const char **port)
+static enum kith_err split_address(const char *address, char host[static ADDRESS_MAX],
+                                   const char **port)
 {
     const char *colon = strrchr(address, ':');
     size_t len = colon ? (size_t)(colon - address) : 0;
@@ -193,7 +194,8 @@ static enum kith_err net_start(struct net *net, const char *address)
     return KITH_OK;
 }
 
-enum kith_err net_run(const char *address, struct session_device *session, net_work *work, void *owner)
+enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
+                      void *owner)
 {
     struct net *net = calloc(1, sizeof *net);
     enum kith_err err = KITH_MEMORY;

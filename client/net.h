@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection to the hub: carries a device's session over TCP, on a libuv loop of its own, until it is closed.
+ * A connection to the hub: carries a device's session over TCP, on a libuv loop of its own, until
+ * it is closed.
  *
  * Blocks its caller. Progress within NET_STALL_MS or the connection counts as lost.
  */
@@ -13,11 +14,13 @@
 #define NET_CONNECT_MS 10000
 #define NET_STALL_MS   30000
 
-/* What the session asks of its owner, besides bytes: SESSION_FILL and SESSION_APPLY. The owner answers with
- * session_device_filled or session_device_applied before it returns. */
+/* What the session asks of its owner, besides bytes: SESSION_FILL and SESSION_APPLY. The owner
+ * answers with session_device_filled or session_device_applied before it returns. */
 typedef void net_work(void *owner, struct session_device *session, const struct session_todo *todo);
 
-/* `address` is HOST:PORT. UNREACHABLE, ADDRESS, LOST, or why the session ended; KITH_OK after BYE. */
-MUST_USE enum kith_err net_run(const char *address, struct session_device *session, net_work *work, void *owner);
+/* `address` is HOST:PORT. UNREACHABLE, ADDRESS, LOST, or why the session ended; KITH_OK after BYE.
+ */
+MUST_USE enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
+                               void *owner);
 
 #endif

@@ -28,25 +28,33 @@
 /* record, number, name, class, kind, choices, required, help */
 static const struct schema_field participant_fields[] = {
     {RECORD_PARTICIPANT, 1, "name", EXACT, TEXT, "", true, "Full name, as on the insurance card"},
-    {RECORD_PARTICIPANT, 2, "preferred_name", LAST, TEXT, "", false, "What the person likes to be called"},
+    {RECORD_PARTICIPANT, 2, "preferred_name", LAST, TEXT, "", false,
+     "What the person likes to be called"},
     {RECORD_PARTICIPANT, 3, "pronouns", LAST, TEXT, "", false, "The person's pronouns"},
     {RECORD_PARTICIPANT, 4, "dob", EXACT, DATE, "", false, "Date of birth"},
     {RECORD_PARTICIPANT, 5, "medicaid_id", EXACT, TEXT, "", false, "Medicaid number"},
     {RECORD_PARTICIPANT, 6, "payer_id", EXACT, TEXT, "", false, "Payer"},
     {RECORD_PARTICIPANT, 7, "phone", SET, TEXT, "", false, "Phone numbers"},
-    {RECORD_PARTICIPANT, 8, "address", LAST, TEXT, "", false, "Where the person lives or can be found"},
-    {RECORD_PARTICIPANT, 9, "do_not_contact", RESTRICT, FLAG, "", false, "Contact could put the person at risk"},
+    {RECORD_PARTICIPANT, 8, "address", LAST, TEXT, "", false,
+     "Where the person lives or can be found"},
+    {RECORD_PARTICIPANT, 9, "do_not_contact", RESTRICT, FLAG, "", false,
+     "Contact could put the person at risk"},
     {RECORD_PARTICIPANT, 10, "language", LAST, TEXT, "", false, "Preferred language"},
     {RECORD_PARTICIPANT, 11, "emergency_contacts", SET, TEXT, "", false, "Whom to call, and how"},
     {RECORD_PARTICIPANT, 12, "programme", EXACT, CHOICE, "MH SUD both", false, "Programme"},
-    {RECORD_PARTICIPANT, 13, "part2", RESTRICT, FLAG, "", false, "42 CFR Part 2 protects this record"},
+    {RECORD_PARTICIPANT, 13, "part2", RESTRICT, FLAG, "", false,
+     "42 CFR Part 2 protects this record"},
     {RECORD_PARTICIPANT, 14, "care_team", SET, TEXT, "", false, "Others who care for the person"},
-    {RECORD_PARTICIPANT, 15, "preferences", SET, TEXT, "", false, "What the person prefers or declines"},
+    {RECORD_PARTICIPANT, 15, "preferences", SET, TEXT, "", false,
+     "What the person prefers or declines"},
     {RECORD_PARTICIPANT, 16, "alerts", SET, TEXT, "", false, "Allergies and alerts"},
-    {RECORD_PARTICIPANT, 17, "crisis_plan", NARRATIVE, PROSE, "", false, "The crisis plan, in the person's words"},
-    {RECORD_PARTICIPANT, 18, "engagement", LAST, CHOICE, "engaged outreach treatment needs_treatment discharged",
-     false, "Where the person stands with services"},
-    {RECORD_PARTICIPANT, 19, "local_code", FIXED, TEXT, "", false, "The agency's own number for the person"},
+    {RECORD_PARTICIPANT, 17, "crisis_plan", NARRATIVE, PROSE, "", false,
+     "The crisis plan, in the person's words"},
+    {RECORD_PARTICIPANT, 18, "engagement", LAST, CHOICE,
+     "engaged outreach treatment needs_treatment discharged", false,
+     "Where the person stands with services"},
+    {RECORD_PARTICIPANT, 19, "local_code", FIXED, TEXT, "", false,
+     "The agency's own number for the person"},
 };
 
 static const struct schema_field plan_fields[] = {
@@ -65,11 +73,12 @@ static const struct schema_field goal_fields[] = {
     {RECORD_GOAL, 1, "plan", FIXED, RECORD, "", false, "The plan it belongs to"},
     {RECORD_GOAL, 2, "text", NARRATIVE, PROSE, "", true, "The goal in the person's own words"},
     {RECORD_GOAL, 3, "domain", LAST, CHOICE,
-     "health home work school money relationships community spirituality recovery", false, "Area of life"},
+     "health home work school money relationships community spirituality recovery", false,
+     "Area of life"},
     {RECORD_GOAL, 4, "objectives", NARRATIVE, PROSE, "", false, "Steps toward it"},
     {RECORD_GOAL, 5, "skills", SET, TEXT, "", false, "Skills that it needs"},
-    {RECORD_GOAL, 6, "stage", LAST, CHOICE, "precontemplation contemplation preparation action maintenance", false,
-     "Stage of change"},
+    {RECORD_GOAL, 6, "stage", LAST, CHOICE,
+     "precontemplation contemplation preparation action maintenance", false, "Stage of change"},
     {RECORD_GOAL, 7, "status", LAST, CHOICE, "open met paused closed", false, "Status"},
     {RECORD_GOAL, 8, "closed_reason", LAST, TEXT, "", false, "Why it was closed"},
     {RECORD_GOAL, 9, "target_date", LAST, DATE, "", false, "Hoped-for date"},
@@ -77,7 +86,8 @@ static const struct schema_field goal_fields[] = {
 };
 
 static const struct schema_field visit_fields[] = {
-    {RECORD_VISIT, 1, "specialist", FIXED, PERSON, "", false, "Who made the visit (you, unless you say otherwise)"},
+    {RECORD_VISIT, 1, "specialist", FIXED, PERSON, "", false,
+     "Who made the visit (you, unless you say otherwise)"},
     {RECORD_VISIT, 2, "date", EXACT, DATE, "", true, "Day of the visit"},
     {RECORD_VISIT, 3, "start", EXACT, TIME, "", false, "When it began"},
     {RECORD_VISIT, 4, "end", EXACT, TIME, "", false, "When it ended"},
@@ -85,26 +95,33 @@ static const struct schema_field visit_fields[] = {
     {RECORD_VISIT, 6, "code", EXACT, TEXT, "", false, "Service code"},
     {RECORD_VISIT, 7, "modifiers", SET, TEXT, "", false, "Code modifiers"},
     {RECORD_VISIT, 8, "place", EXACT, CHOICE,
-     "home shelter clinic office community school jail hospital telehealth other", false, "Where it took place"},
+     "home shelter clinic office community school jail hospital telehealth other", false,
+     "Where it took place"},
     {RECORD_VISIT, 9, "mode", EXACT, CHOICE, "in_person phone video", false, "How you met"},
     {RECORD_VISIT, 10, "location_detail", LAST, TEXT, "", false, "More about the place"},
-    {RECORD_VISIT, 11, "group_id", FIXED, TEXT, "", false, "Group session, the same for all who took part"},
+    {RECORD_VISIT, 11, "group_id", FIXED, TEXT, "", false,
+     "Group session, the same for all who took part"},
     {RECORD_VISIT, 12, "group_size", EXACT, NUMBER, "", false, "How many took part"},
-    {RECORD_VISIT, 13, "contact_result", EXACT, CHOICE, "done no_show refused cancelled", false, "How it went"},
-    {RECORD_VISIT, 14, "participant_agreed", LAST, FLAG, "", false, "The person was there and agrees with the note"},
+    {RECORD_VISIT, 13, "contact_result", EXACT, CHOICE, "done no_show refused cancelled", false,
+     "How it went"},
+    {RECORD_VISIT, 14, "participant_agreed", LAST, FLAG, "", false,
+     "The person was there and agrees with the note"},
     {RECORD_NOTE, 1, "goals", SET, RECORD, "", false, "Goals that were worked on"},
     {RECORD_NOTE, 2, "interventions", SET, CHOICE,
-     "shared_lived_experience motivational_interviewing problem_solving skills_practice linkage advocacy "
+     "shared_lived_experience motivational_interviewing problem_solving skills_practice linkage "
+     "advocacy "
      "wellness_planning crisis_support engagement",
      false, "What kind of support you gave"},
-    {RECORD_NOTE, 3, "skills_practised", SET, TEXT, "", false, "Skills practised, and whether they helped"},
+    {RECORD_NOTE, 3, "skills_practised", SET, TEXT, "", false,
+     "Skills practised, and whether they helped"},
     {RECORD_NOTE, 4, "purpose", NARRATIVE, PROSE, "", false, "Why you met"},
     {RECORD_NOTE, 5, "what_was_done", NARRATIVE, PROSE, "", false, "What you did together"},
     {RECORD_NOTE, 6, "response", NARRATIVE, PROSE, "", false, "How the person responded"},
     {RECORD_NOTE, 7, "barriers", NARRATIVE, PROSE, "", false, "What stood in the way"},
     {RECORD_NOTE, 8, "plan_next", NARRATIVE, PROSE, "", false, "What comes next"},
     {RECORD_NOTE, 9, "follow_up_due", LAST, DATE, "", false, "Follow up by"},
-    {RECORD_NOTE, 10, "risk", RESTRICT, CHOICE, "none concern urgent", false, "Was there a safety concern?"},
+    {RECORD_NOTE, 10, "risk", RESTRICT, CHOICE, "none concern urgent", false,
+     "Was there a safety concern?"},
     {RECORD_NOTE, 11, "self_rating", LAST, NUMBER, "", false, "The person's own rating, 0 to 10"},
     {RECORD_NOTE, 12, "language_used", LAST, TEXT, "", false, "Language you spoke"},
 };
@@ -124,8 +141,8 @@ static const struct schema_field resource_fields[] = {
 static const struct schema_field referral_fields[] = {
     {RECORD_REFERRAL, 1, "resource", FIXED, TEXT, "", true, "Where to"},
     {RECORD_REFERRAL, 2, "reason", NARRATIVE, PROSE, "", false, "Why"},
-    {RECORD_REFERRAL, 3, "steps", ENTRIES, CHOICE, "offered accepted scheduled attended declined", false,
-     "What has happened so far"},
+    {RECORD_REFERRAL, 3, "steps", ENTRIES, CHOICE, "offered accepted scheduled attended declined",
+     false, "What has happened so far"},
     {RECORD_REFERRAL, 4, "outcome", NARRATIVE, PROSE, "", false, "How it turned out"},
     {RECORD_REFERRAL, 5, "due", LAST, DATE, "", false, "Follow up by"},
 };
@@ -137,10 +154,12 @@ static const struct schema_field consent_fields[] = {
     {RECORD_CONSENT, 4, "expires", FIXED, DATE, "", false, "Until when"},
     {RECORD_CONSENT, 5, "signed_on", FIXED, DATE, "", true, "When the person signed"},
     {RECORD_CONSENT, 6, "revoked", RESTRICT, FLAG, "", false, "The person took it back"},
-    {RECORD_CONSENT, 7, "revoked_text", ENTRIES, PROSE, "", false, "How and when it was taken back"},
+    {RECORD_CONSENT, 7, "revoked_text", ENTRIES, PROSE, "", false,
+     "How and when it was taken back"},
 };
 
-/* People and devices get their records from invite and join, the agency from found: no command adds them. */
+/* People and devices get their records from invite and join, the agency from found: no command adds
+ * them. */
 static const struct schema_field person_fields[] = {
     {RECORD_PERSON, 1, "number", FIXED, NUMBER, "", true, "The person's number in the roster"},
     {RECORD_PERSON, 2, "name", LAST, TEXT, "", true, "The person's name"},
@@ -191,7 +210,8 @@ const struct schema_field *schema_field(const struct schema_type *type, const ch
     return NULL;
 }
 
-const struct schema_field *schema_field_numbered(const struct schema_type *type, uint32_t record, uint32_t number)
+const struct schema_field *schema_field_numbered(const struct schema_type *type, uint32_t record,
+                                                 uint32_t number)
 {
     for (size_t i = 0; i < type->field_count; i++)
         if (type->fields[i].record == record && type->fields[i].number == number)
@@ -212,7 +232,7 @@ const char *merge_class_word(enum merge_class class)
 const char *field_kind_word(enum field_kind kind)
 {
     static const char *const words[] = {
-        [FIELD_TEXT] = "text",     [FIELD_PROSE] = "prose", [FIELD_DATE] = "date",
+        [FIELD_TEXT] = "text",     [FIELD_PROSE] = "prose",   [FIELD_DATE] = "date",
         [FIELD_TIME] = "time",     [FIELD_NUMBER] = "number", [FIELD_FLAG] = "flag",
         [FIELD_CHOICE] = "choice", [FIELD_PERSON] = "person", [FIELD_RECORD] = "record",
     };
@@ -246,13 +266,15 @@ static bool parse_number(const char *text, uint64_t *number)
     return true;
 }
 
-static enum kith_err refuse(char why[static SCHEMA_WHY_MAX], const struct schema_field *field, const char *expected)
+static enum kith_err refuse(char why[static SCHEMA_WHY_MAX], const struct schema_field *field,
+                            const char *expected)
 {
     (void)snprintf(why, SCHEMA_WHY_MAX, "%s: expected %s", field->name, expected);
     return KITH_INPUT;
 }
 
-static enum kith_err encode_text(const struct schema_field *field, const char *text, struct buffer *out, char *why)
+static enum kith_err encode_text(const struct schema_field *field, const char *text,
+                                 struct buffer *out, char *why)
 {
     struct bytes bytes = bytes_text(text);
 
@@ -264,7 +286,8 @@ static enum kith_err encode_text(const struct schema_field *field, const char *t
     return out->err;
 }
 
-static enum kith_err encode_flag(const struct schema_field *field, const char *text, struct buffer *out, char *why)
+static enum kith_err encode_flag(const struct schema_field *field, const char *text,
+                                 struct buffer *out, char *why)
 {
     bool is_yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
     bool is_no = strcmp(text, "no") == 0 || strcmp(text, "false") == 0 || strcmp(text, "0") == 0;
@@ -275,7 +298,8 @@ static enum kith_err encode_flag(const struct schema_field *field, const char *t
     return out->err;
 }
 
-static enum kith_err encode_choice(const struct schema_field *field, const char *text, struct buffer *out, char *why)
+static enum kith_err encode_choice(const struct schema_field *field, const char *text,
+                                   struct buffer *out, char *why)
 {
     if (choice_index(field->choices, bytes_text(text)) < 0) {
         (void)snprintf(why, SCHEMA_WHY_MAX, "%s: expected one of: %s", field->name, field->choices);
@@ -285,7 +309,8 @@ static enum kith_err encode_choice(const struct schema_field *field, const char 
     return out->err;
 }
 
-static enum kith_err encode_record(const struct schema_field *field, const char *text, struct buffer *out, char *why)
+static enum kith_err encode_record(const struct schema_field *field, const char *text,
+                                   struct buffer *out, char *why)
 {
     uint8_t id[ID_BYTES];
     unsigned bits;
@@ -296,8 +321,9 @@ static enum kith_err encode_record(const struct schema_field *field, const char 
     return out->err;
 }
 
-enum kith_err schema_encode(const struct schema_field *field, const char *text, const struct schema_names *names,
-                            uint64_t now_ms, struct buffer *out, char why[static SCHEMA_WHY_MAX])
+enum kith_err schema_encode(const struct schema_field *field, const char *text,
+                            const struct schema_names *names, uint64_t now_ms, struct buffer *out,
+                            char why[static SCHEMA_WHY_MAX])
 {
     char moment[MOMENT_TEXT_MAX];
     uint32_t person;
@@ -318,7 +344,8 @@ enum kith_err schema_encode(const struct schema_field *field, const char *text, 
         return out->err;
     case FIELD_TIME:
         if (!moment_read_time(text, now_ms, moment))
-            return refuse(why, field, "a time like 14:05, yesterday 14:05 or 2026-03-02T14:05-05:00");
+            return refuse(why, field,
+                          "a time like 14:05, yesterday 14:05 or 2026-03-02T14:05-05:00");
         wire_put_text(out, bytes_text(moment));
         return out->err;
     case FIELD_NUMBER:
@@ -377,8 +404,9 @@ static const char *show_bin(struct arena *arena, struct bytes bin, struct bytes 
     return arena_text(arena, bytes_text(text));
 }
 
-enum kith_err schema_show(const struct schema_field *field, struct bytes value, const struct schema_names *names,
-                          struct arena *arena, struct kith_value *shown)
+enum kith_err schema_show(const struct schema_field *field, struct bytes value,
+                          const struct schema_names *names, struct arena *arena,
+                          struct kith_value *shown)
 {
     struct wire_in in = wire_open(value);
 
@@ -392,7 +420,8 @@ enum kith_err schema_show(const struct schema_field *field, struct bytes value, 
         shown->kind = KITH_NUMBER;
         if (field->kind == FIELD_PERSON && shown->number >= 0 && shown->number <= PERSON_MAX) {
             shown->kind = KITH_TEXT;
-            shown->text = arena_text(arena, bytes_text(names->person_name(names->owner, (uint32_t)shown->number)));
+            shown->text = arena_text(
+                arena, bytes_text(names->person_name(names->owner, (uint32_t)shown->number)));
         } else {
             shown->text = show_number(arena, shown->number);
         }

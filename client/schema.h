@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The schema: one table of every record type and field, from which commands, checks, listings and templates derive.
+ * The schema: one table of every record type and field, from which commands, checks, listings and
+ * templates derive.
  *
- * Numbers travel and are never used again; names are for people and scripts. A new field is one line here. A value is
- * checked and encoded by its kind (schema_encode) and shown by it (schema_show). A command type may be two records
- * with one id: a visit's service facts and its note are apart, so that a conflict over text does not touch facts.
+ * Numbers travel and are never used again; names are for people and scripts. A new field is one
+ * line here. A value is checked and encoded by its kind (schema_encode) and shown by it
+ * (schema_show). A command type may be two records with one id: a visit's service facts and its
+ * note are apart, so that a conflict over text does not touch facts.
  */
 #ifndef KITH_CLIENT_SCHEMA_H
 #define KITH_CLIENT_SCHEMA_H
@@ -68,7 +70,8 @@ struct schema_type {
 /* NULL if there is no such type or field. */
 const struct schema_type *schema_type(const char *word);
 const struct schema_field *schema_field(const struct schema_type *type, const char *name);
-const struct schema_field *schema_field_numbered(const struct schema_type *type, uint32_t record, uint32_t number);
+const struct schema_field *schema_field_numbered(const struct schema_type *type, uint32_t record,
+                                                 uint32_t number);
 
 /* Whom a name or number means: what FIELD_PERSON needs to be read and shown. */
 struct schema_names {
@@ -77,16 +80,18 @@ struct schema_names {
     const char *(*person_name)(void *owner, uint32_t number);
 };
 
-/* Typed text to an encoded value, appended to `out`. `now_ms` dates "14:05" and "yesterday 14:05". KITH_INPUT with a
- * sentence in `why` (SCHEMA_WHY_MAX) if it does not fit. Empty text clears: nil. */
+/* Typed text to an encoded value, appended to `out`. `now_ms` dates "14:05" and "yesterday 14:05".
+ * KITH_INPUT with a sentence in `why` (SCHEMA_WHY_MAX) if it does not fit. Empty text clears: nil.
+ */
 #define SCHEMA_WHY_MAX 256
 MUST_USE enum kith_err schema_encode(const struct schema_field *field, const char *text,
-                                     const struct schema_names *names, uint64_t now_ms, struct buffer *out,
-                                     char why[static SCHEMA_WHY_MAX]);
-/* An encoded value as text (arena), kind and number. A value of a form that this version does not know is shown as its
- * hexadecimal bytes. */
+                                     const struct schema_names *names, uint64_t now_ms,
+                                     struct buffer *out, char why[static SCHEMA_WHY_MAX]);
+/* An encoded value as text (arena), kind and number. A value of a form that this version does not
+ * know is shown as its hexadecimal bytes. */
 MUST_USE enum kith_err schema_show(const struct schema_field *field, struct bytes value,
-                                   const struct schema_names *names, struct arena *arena, struct kith_value *shown);
+                                   const struct schema_names *names, struct arena *arena,
+                                   struct kith_value *shown);
 /* RESTRICT: a value's place among the field's choices, or no before yes. */
 int schema_rank(const struct schema_field *field, struct bytes value);
 const char *merge_class_word(enum merge_class class);

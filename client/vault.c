@@ -118,11 +118,12 @@ static enum kith_err keys_derive(const uint8_t file[static VAULT_BYTES], const c
     uint8_t root[crypto_kdf_KEYBYTES];
     size_t memory = (size_t)get_u32(file + AT_MEMORY) * 1024;
 
-    if (crypto_pwhash(root, sizeof root, passphrase, strlen(passphrase), file + AT_SALT, get_u32(file + AT_PASSES),
-                      memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
+    if (crypto_pwhash(root, sizeof root, passphrase, strlen(passphrase), file + AT_SALT,
+                      get_u32(file + AT_PASSES), memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
         return KITH_MEMORY;
     (void)crypto_kdf_derive_from_key(keys->wrap, sizeof keys->wrap, 1, "kithvlt1", root);
-    (void)crypto_kdf_derive_from_key(keys->commitment, sizeof keys->commitment, 2, "kithvlt1", root);
+    (void)crypto_kdf_derive_from_key(keys->commitment, sizeof keys->commitment, 2, "kithvlt1",
+                                     root);
     sodium_memzero(root, sizeof root);
     return KITH_OK;
 }
@@ -164,8 +165,9 @@ static enum kith_err file_make(uint8_t file[static VAULT_BYTES], const char *pas
     enum kith_err err = keys_derive_measured(file, passphrase, &keys);
     if (!err) {
         memcpy(file + AT_COMMITMENT, keys.commitment, HASH_BYTES);
-        (void)crypto_aead_xchacha20poly1305_ietf_encrypt(file + AT_WRAPPED, NULL, key, KEY_BYTES, file, AT_NONCE, NULL,
-                                                         file + AT_NONCE, keys.wrap);
+        (void)crypto_aead_xchacha20poly1305_ietf_encrypt(file + AT_WRAPPED, NULL, key, KEY_BYTES,
+                                                         file, AT_NONCE, NULL, file + AT_NONCE,
+                                                         keys.wrap);
         checksum(file, file + AT_CHECKSUM);
     }
     sodium_memzero(&keys, sizeof keys);
@@ -186,8 +188,9 @@ static enum kith_err file_check(const uint8_t *file, size_t len)
     checksum(file, sum);
     uint32_t memory_kib = get_u32(file + AT_MEMORY);
     uint32_t passes = get_u32(file + AT_PASSES);
-    bool is_sound = get_u16(file + AT_VERSION) == VAULT_VERSION && memory_kib >= VAULT_MEMORY_MIN / 1024 &&
-                    memory_kib <= MEMORY_MAX / 1024 && passes >= PASSES_MIN && passes <= PASSES_MAX &&
+    bool is_sound = get_u16(file + AT_VERSION) == VAULT_VERSION &&
+                    memory_kib >= VAULT_MEMORY_MIN / 1024 && memory_kib <= MEMORY_MAX / 1024 &&
+                    passes >= PASSES_MIN && passes <= PASSES_MAX &&
                     sodium_memcmp(sum, file + AT_CHECKSUM, HASH_BYTES) == 0;
     return is_sound ? KITH_OK : KITH_DAMAGED;
 }
@@ -200,8 +203,9 @@ static enum kith_err file_unwrap(const uint8_t file[static VAULT_BYTES], const c
 
     if (!err && sodium_memcmp(keys.commitment, file + AT_COMMITMENT, HASH_BYTES) != 0)
         err = KITH_PASSPHRASE;
-    if (!err && crypto_aead_xchacha20poly1305_ietf_decrypt(key, NULL, NULL, file + AT_WRAPPED, KEY_BYTES + TAG_BYTES,
-                                                           file, AT_NONCE, file + AT_NONCE, keys.wrap) != 0)
+    if (!err && crypto_aead_xchacha20poly1305_ietf_decrypt(key, NULL, NULL, file + AT_WRAPPED,
+                                                           KEY_BYTES + TAG_BYTES, file, AT_NONCE,
+                                                           file + AT_NONCE, keys.wrap) != 0)
         err = KITH_DAMAGED;
     sodium_memzero(&keys, sizeof keys);
     return err;
@@ -273,8 +277,10 @@ static enum kith_err file_write(int folder, const uint8_t file[static VAULT_BYTE
 {
     char temporary[32];
 
-    (void)snprintf(temporary, sizeof temporary, VAULT_NAME ".%08x%08x", randombytes_random(), randombytes_random());
-    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    (void)snprintf(temporary, sizeof temporary, VAULT_NAME ".%08x%08x", randombytes_random(),
+                   randombytes_random());
+    int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    S_IRUSR | S_IWUSR);
     if (fd < 0)
         return err_of_errno(errno);
     enum kith_err err = write_all(fd, file, VAULT_BYTES);
@@ -326,7 +332,8 @@ enum kith_err vault_open(const char *home, const char *passphrase, uint8_t key[s
     return err;
 }
 
-enum kith_err vault_rewrap(const char *home, const char *passphrase, const uint8_t key[static KEY_BYTES])
+enum kith_err vault_rewrap(const char *home, const char *passphrase,
+                           const uint8_t key[static KEY_BYTES])
 {
     uint8_t file[VAULT_BYTES + 1];
     int folder;

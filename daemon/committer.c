@@ -73,20 +73,23 @@ static uint32_t take_batch(struct committer *committer, struct ingest **batch)
     return count;
 }
 
-/* After an error that is not about room or memory nothing is acknowledged any more: what the disk holds is unknown. */
+/* After an error that is not about room or memory nothing is acknowledged any more: what the disk
+ * holds is unknown. */
 static bool is_fatal(enum kith_err err)
 {
     return err && err != KITH_FULL && err != KITH_MEMORY && err != KITH_BUSY;
 }
 
-static void give_back(struct committer *committer, struct ingest **batch, uint32_t count, enum kith_err err)
+static void give_back(struct committer *committer, struct ingest **batch, uint32_t count,
+                      enum kith_err err)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     if (is_fatal(err))
         committer->failure = err;
     for (uint32_t i = 0; i < count; i++)
         if (!queue_add(&committer->finished, batch[i]))
-            abort(); /* an answer that cannot be given back would leave its session waiting for ever */
+            abort(); /* an answer that cannot be given back would leave its session waiting for ever
+                      */
     (void)pthread_mutex_unlock(&committer->mutex);
     committer->wake(committer->owner);
 }
@@ -101,7 +104,8 @@ static void commit_batch(struct committer *committer, struct ingest **batch, uin
             batch[i]->err = err;
         stored += batch[i]->stored_count;
     }
-    log_event(err ? LOG_COMMIT_FAILED : LOG_STORED, err ? count : stored, err ? stored : count, err);
+    log_event(err ? LOG_COMMIT_FAILED : LOG_STORED, err ? count : stored, err ? stored : count,
+              err);
     give_back(committer, batch, count, err);
 }
 

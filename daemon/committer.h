@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The commit thread: takes everything that waits, stores it in one durable transaction, hands all of it back.
+ * The commit thread: takes everything that waits, stores it in one durable transaction, hands all
+ * of it back.
  *
- * One sync to disk serves as many requests as came while the last one ran. Handed in and out by pointer; an ingest
- * belongs to the committer between the two. `wake` is called on the commit thread and must only wake the loop.
+ * One sync to disk serves as many requests as came while the last one ran. Handed in and out by
+ * pointer; an ingest belongs to the committer between the two. `wake` is called on the commit
+ * thread and must only wake the loop.
  */
 #ifndef KITH_DAEMON_COMMITTER_H
 #define KITH_DAEMON_COMMITTER_H

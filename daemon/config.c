@@ -38,33 +38,37 @@ void config_defaults(struct config *config)
         *number_of(config, &numbers[i]) = numbers[i].preset;
 }
 
-static enum kith_err set_text(char *to, const char *key, const char *value, char why[static CONFIG_WHY_MAX])
+static enum kith_err set_text(char *to, const char *key, const char *value,
+                              char why[static CONFIG_WHY_MAX])
 {
     if (strlen(value) >= CONFIG_TEXT_MAX) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s: longer than %d characters", key, CONFIG_TEXT_MAX - 1);
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s: longer than %d characters", key,
+                       CONFIG_TEXT_MAX - 1);
         return KITH_INPUT;
     }
     (void)snprintf(to, CONFIG_TEXT_MAX, "%s", value);
     return KITH_OK;
 }
 
-static enum kith_err set_number(struct config *config, const struct number_setting *setting, const char *value,
-                                char why[static CONFIG_WHY_MAX])
+static enum kith_err set_number(struct config *config, const struct number_setting *setting,
+                                const char *value, char why[static CONFIG_WHY_MAX])
 {
     char *end;
 
     errno = 0;
     unsigned long number = strtoul(value, &end, 10);
-    if (errno || end == value || *end || *value == '-' || number < setting->least || number > setting->most) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s: expected %u to %u %s", setting->key, setting->least, setting->most,
-                       setting->unit);
+    if (errno || end == value || *end || *value == '-' || number < setting->least ||
+        number > setting->most) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s: expected %u to %u %s", setting->key,
+                       setting->least, setting->most, setting->unit);
         return KITH_INPUT;
     }
     *number_of(config, setting) = (uint32_t)number;
     return KITH_OK;
 }
 
-enum kith_err config_set(struct config *config, const char *key, const char *value, char why[static CONFIG_WHY_MAX])
+enum kith_err config_set(struct config *config, const char *key, const char *value,
+                         char why[static CONFIG_WHY_MAX])
 {
     if (strcmp(key, "listen") == 0)
         return set_text(config->listen, key, value, why);
@@ -133,6 +137,7 @@ void config_write(const struct config *config, FILE *out)
     if (*config->name)
         (void)fprintf(out, "# what this hub is called\nname = %s\n", config->name);
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        (void)fprintf(out, "# %s (%s, %u to %u)\n%s = %u\n", numbers[i].sentence, numbers[i].unit, numbers[i].least,
-                      numbers[i].most, numbers[i].key, *number_of(&copy, &numbers[i]));
+        (void)fprintf(out, "# %s (%s, %u to %u)\n%s = %u\n", numbers[i].sentence, numbers[i].unit,
+                      numbers[i].least, numbers[i].most, numbers[i].key,
+                      *number_of(&copy, &numbers[i]));
 }

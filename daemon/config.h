@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's settings: one table of key, unit, range, default and sentence, from which the parser, `--help` and the
- * sample file derive. A settings file has lines of `key = value`; # begins a comment.
+ * The hub's settings: one table of key, unit, range, default and sentence, from which the parser,
+ * `--help` and the sample file derive. A settings file has lines of `key = value`; # begins a
+ * comment.
  */
 #ifndef KITH_DAEMON_CONFIG_H
 #define KITH_DAEMON_CONFIG_H
@@ -20,7 +21,8 @@
     X(handshake_s, "handshake_s", 10, 1, 3600, "seconds", "a handshake must be finished within")   \
     X(stall_s, "stall_s", 60, 1, 3600, "seconds",                                                  \
       "a connection with something under way and no progress is closed after")                     \
-    X(idle_s, "idle_s", 600, 1, 86400, "seconds", "a connection without any traffic is closed after")
+    X(idle_s, "idle_s", 600, 1, 86400, "seconds",                                                  \
+      "a connection without any traffic is closed after")
 
 #define CONFIG_TEXT_MAX 256
 
@@ -37,7 +39,8 @@ struct config {
 void config_defaults(struct config *config);
 /* Reads a file over what is there. On failure `why` says which line and what was expected. */
 #define CONFIG_WHY_MAX 512
-MUST_USE enum kith_err config_read(struct config *config, const char *path, char why[static CONFIG_WHY_MAX]);
+MUST_USE enum kith_err config_read(struct config *config, const char *path,
+                                   char why[static CONFIG_WHY_MAX]);
 /* One `key = value`. */
 MUST_USE enum kith_err config_set(struct config *config, const char *key, const char *value,
                                   char why[static CONFIG_WHY_MAX]);

@@ -40,7 +40,8 @@ static void connection_close(struct connection *connection)
     connection->is_closing = true;
     if (connection->device)
         log_event(LOG_SESSION_CLOSED, connection->device,
-                  (uv_now(&connection->hub->loop) - connection->opened_ms) / 1000, connection->session.err);
+                  (uv_now(&connection->hub->loop) - connection->opened_ms) / 1000,
+                  connection->session.err);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
 }
 
@@ -95,7 +96,9 @@ static void connection_write(struct connection *connection, struct bytes bytes)
     int written = 0;
 
     if (uv_stream_get_write_queue_size(stream) == 0) {
-        uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+        /* libuv has no buffer of constant bytes; it does not write to this one. */
+        uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.ptr,
+                                   (unsigned)bytes.len); /* NOLINT(performance-no-int-to-ptr) */
         written = uv_try_write(stream, &buf, 1);
     }
     if (written < 0 && written != UV_EAGAIN) {
@@ -141,10 +144,13 @@ static void verify_work(uv_work_t *work)
 
 static void verification_free(struct verification *verification)
 {
-    struct connection *connection = verification->connection;
-
     ingest_clear(&verification->ingest);
     free(verification);
+}
+
+/* Work that held a connection has ended. */
+static void connection_worked(struct connection *connection)
+{
     connection->hub->work_count--;
     connection_release(connection);
 }
@@ -166,20 +172,24 @@ static void verify_done(uv_work_t *work, int status)
 
     if (status < 0 && !verification->ingest.err)
         verification->ingest.err = KITH_BUSY;
-    if (!verification->ingest.err && committer_add(connection->hub->committer, &verification->ingest))
+    if (!verification->ingest.err &&
+        committer_add(connection->hub->committer, &verification->ingest))
         return;
     if (!verification->ingest.err)
         verification->ingest.err = KITH_MEMORY;
     answer_session(connection, &verification->ingest);
     verification_free(verification);
+    connection_worked(connection);
 }
 
 void connection_committed(struct ingest *ingest)
 {
     struct verification *verification = ingest->owner;
+    struct connection *connection = verification->connection;
 
-    answer_session(verification->connection, ingest);
+    answer_session(connection, ingest);
     verification_free(verification);
+    connection_worked(connection);
 }
 
 static void connection_ingest(struct connection *connection, struct bytes frames)
@@ -203,8 +213,8 @@ static void connection_ingest(struct connection *connection, struct bytes frames
     verification->ingest.err = verification->ingest.frames.err;
     connection->references++;
     connection->hub->work_count++;
-    if (uv_queue_work(&connection->hub->loop, &verification->work, verify_work, verify_done) < 0)
-        verify_done(&verification->work, UV_ENOMEM);
+    (void)uv_queue_work(&connection->hub->loop, &verification->work, verify_work,
+                        verify_done); /* cannot fail */
 }
 
 /* The next batch on its way through a worker. The pull is copied: the session goes on meanwhile. */
@@ -239,10 +249,9 @@ static void load_done(uv_work_t *work, int status)
                        bytes_of(backlog->cursor, backlog->cursor_len), backlog->is_up_to_date);
     backlog_clear(backlog);
     free(load);
-    connection->hub->work_count--;
     if (!connection->is_closing)
         connection_drive(connection);
-    connection_release(connection);
+    connection_worked(connection);
 }
 
 static void connection_load(struct connection *connection)
@@ -262,8 +271,8 @@ static void connection_load(struct connection *connection)
     backlog_init(&load->backlog);
     connection->references++;
     connection->hub->work_count++;
-    if (uv_queue_work(&connection->hub->loop, &load->work, load_work, load_done) < 0)
-        load_done(&load->work, UV_ENOMEM);
+    (void)uv_queue_work(&connection->hub->loop, &load->work, load_work,
+                        load_done); /* cannot fail */
 }
 
 static void on_shut(uv_shutdown_t *request, int status)
@@ -357,7 +366,8 @@ static void connection_drive(struct connection *connection)
 
     connection->references++;
     while (!connection->is_closing && !connection->is_ending && todo.work != SESSION_WAIT &&
-           uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp) < CONNECTION_WRITE_HIGH) {
+           uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp) <
+               CONNECTION_WRITE_HIGH) {
         session_hub_next(&connection->session, &todo);
         connection_do(connection, &todo);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One socket and the session on it. A callback turns an event into bytes, gives them to the session and runs what it
- * asks for. A connection is freed when its socket is closed and no work refers to it any more.
+ * One socket and the session on it. A callback turns an event into bytes, gives them to the session
+ * and runs what it asks for. A connection is freed when its socket is closed and no work refers to
+ * it any more.
  */
 #ifndef KITH_DAEMON_CONNECTION_H
 #define KITH_DAEMON_CONNECTION_H
@@ -23,7 +24,7 @@ struct connection {
     uint32_t device;      /* 0 until it is known */
     uint32_t references;  /* the socket, and each piece of work under way */
     bool is_reading;
-    bool is_ending;       /* close once everything is written */
+    bool is_ending; /* close once everything is written */
     bool is_closing;
 };
 

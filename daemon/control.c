@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 void control_path(const char *folder, char *path, size_t size)
@@ -32,13 +33,15 @@ void control_remove(const char *path)
 
 uint32_t control_read(const char *path)
 {
-    long process = 0;
-    unsigned connections = 0;
-    FILE *file = fopen(path, "re");
+    char text[48] = "";
+    char *rest = text;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (!file)
+    if (fd < 0)
         return 0;
-    int fields = fscanf(file, "%ld %u", &process, &connections);
-    (void)fclose(file);
-    return fields == 2 && process > 0 && kill((pid_t)process, 0) == 0 ? connections : 0;
+    ssize_t len = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    long process = len > 0 ? strtol(text, &rest, 10) : 0;
+    unsigned long connections = strtoul(rest, NULL, 10);
+    return process > 0 && kill((pid_t)process, 0) == 0 ? (uint32_t)connections : 0;
 }

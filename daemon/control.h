@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many connections a running hub has, for `kithd stats`: a number in a file beside the store, written each second
- * that it changes. The file of a hub that is gone is told by its process number.
+ * How many connections a running hub has, for `kithd stats`: a number in a file beside the store,
+ * written each second that it changes. The file of a hub that is gone is told by its process
+ * number.
  */
 #ifndef KITH_DAEMON_CONTROL_H
 #define KITH_DAEMON_CONTROL_H

@@ -42,10 +42,10 @@ static bool is_same_address(const struct sockaddr_storage *a, const struct socka
     if (a->ss_family != b->ss_family)
         return false;
     if (a->ss_family == AF_INET)
-        return memcmp(&((const struct sockaddr_in *)a)->sin_addr, &((const struct sockaddr_in *)b)->sin_addr,
-                      sizeof(struct in_addr)) == 0;
-    return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr, &((const struct sockaddr_in6 *)b)->sin6_addr,
-                  sizeof(struct in6_addr)) == 0;
+        return memcmp(&((const struct sockaddr_in *)a)->sin_addr,
+                      &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr)) == 0;
+    return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+                  &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
 }
 
 bool hub_may_accept(struct hub *hub, const struct sockaddr_storage *peer)
@@ -54,7 +54,8 @@ bool hub_may_accept(struct hub *hub, const struct sockaddr_storage *peer)
 
     for (const struct connection *other = hub->connections; other; other = other->next)
         same += is_same_address(&other->peer, peer);
-    if (hub->connection_count < hub->config.sessions_max && same < hub->config.sessions_per_address_max)
+    if (hub->connection_count < hub->config.sessions_max &&
+        same < hub->config.sessions_per_address_max)
         return true;
     log_event(LOG_CONNECTION_REFUSED, hub->connection_count, same, KITH_TOO_MANY);
     return false;
@@ -257,7 +258,8 @@ static enum kith_err hub_open(struct hub *hub, const char *folder)
 
     if (err)
         return err;
-    const struct ledger_options options = {.folder = folder, .keys = &hub->keys, .is_exclusive = true};
+    const struct ledger_options options = {
+        .folder = folder, .keys = &hub->keys, .is_exclusive = true};
     err = ledger_open(&hub->ledger, &options);
     if (err)
         return err;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub: everything the process owns, wired once. One libuv loop owns all connections; verification and reading of
- * backlogs run on libuv's workers, commits on one thread of their own. Two hubs fit in one process.
+ * The hub: everything the process owns, wired once. One libuv loop owns all connections;
+ * verification and reading of backlogs run on libuv's workers, commits on one thread of their own.
+ * Two hubs fit in one process.
  */
 #ifndef KITH_DAEMON_HUB_H
 #define KITH_DAEMON_HUB_H
@@ -30,15 +31,15 @@ struct hub {
     uv_signal_t interrupt;
     struct connection *connections; /* a doubly linked list */
     uint32_t connection_count;
-    uint32_t work_count; /* verifications and reads under way */
+    uint32_t work_count;        /* verifications and reads under way */
     uint64_t stopping_since_ms; /* 0: serving */
     enum kith_err failure;
     char control_path[512]; /* where the number of connections is kept for `kithd stats` */
     uint8_t read_bytes[SESSION_READ_MAX];
 };
 
-/* Serves until SIGTERM or SIGINT, or until the disk fails. `folder` holds keys and store. `ready` is called with the
- * address once connections are accepted. PORT_TAKEN, ADDRESS, IN_USE, ... */
+/* Serves until SIGTERM or SIGINT, or until the disk fails. `folder` holds keys and store. `ready`
+ * is called with the address once connections are accepted. PORT_TAKEN, ADDRESS, IN_USE, ... */
 MUST_USE enum kith_err hub_run(struct hub *hub, const char *folder, const struct config *config,
                                void (*ready)(const char *address));
 

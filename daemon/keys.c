@@ -77,7 +77,8 @@ static enum kith_err write_at(int folder, const uint8_t *bytes, size_t len)
     if (faccessat(folder, KEYS_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return KITH_EXISTS;
     (void)unlinkat(folder, KEYS_FILE ".new", 0);
-    int fd = openat(folder, KEYS_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = openat(folder, KEYS_FILE ".new", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                    0600);
     if (fd < 0)
         return translate(errno);
     enum kith_err err = write_file(fd, bytes, len);
@@ -138,7 +139,8 @@ enum kith_err keys_read(const char *folder, struct ledger_keys *keys)
     (void)close(fd);
     if (!err) {
         checksum(bytes, hash);
-        bool is_whole = seal_equal(bytes, KEYS_MARK, MARK_BYTES) && seal_equal(hash, bytes + BODY_BYTES, HASH_BYTES);
+        bool is_whole = seal_equal(bytes, KEYS_MARK, MARK_BYTES) &&
+                        seal_equal(hash, bytes + BODY_BYTES, HASH_BYTES);
         err = is_whole ? KITH_OK : KITH_DAMAGED;
     }
     if (!err) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's own secrets in one file, beside the store and never in it: mode 0600, checked when read, written by rename.
+ * The hub's own secrets in one file, beside the store and never in it: mode 0600, checked when
+ * read, written by rename.
  */
 #ifndef KITH_DAEMON_KEYS_H
 #define KITH_DAEMON_KEYS_H

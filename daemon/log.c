@@ -24,6 +24,7 @@ void log_event(enum log_name name, uint64_t first, uint64_t second, enum kith_er
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &utc);
     (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)fprintf(stderr, "%s.%03ldZ %s %s=%" PRIu64 " %s=%" PRIu64 " result=%s\n", text, now.tv_nsec / 1000000,
-                  events[name].event, events[name].first, first, events[name].second, second, error_name(err));
+    (void)fprintf(stderr, "%s.%03ldZ %s %s=%" PRIu64 " %s=%" PRIu64 " result=%s\n", text,
+                  now.tv_nsec / 1000000, events[name].event, events[name].first, first,
+                  events[name].second, second, error_name(err));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's log: events from one list with fields that are numbers or our own error codes, one line each on standard
- * error. There is no way to pass a string: nothing that a peer sent can reach a log.
+ * The hub's log: events from one list with fields that are numbers or our own error codes, one line
+ * each on standard error. There is no way to pass a string: nothing that a peer sent can reach a
+ * log.
  */
 #ifndef KITH_DAEMON_LOG_H
 #define KITH_DAEMON_LOG_H

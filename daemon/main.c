@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kithd: options, commands, and the sentences that an operator reads when something is not right. */
+/* kithd: options, commands, and the sentences that an operator reads when something is not right.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -65,7 +66,8 @@ static enum kith_err make_folder(const char *path)
         return KITH_OK;
     if (errno != EEXIST)
         return errno == ENOENT ? KITH_NOT_FOUND : errno == ENOSPC ? KITH_FULL : KITH_PERMISSION;
-    if (stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 077) != 0)
+    if (stat(path, &info) < 0 || !S_ISDIR(info.st_mode) || info.st_uid != geteuid() ||
+        (info.st_mode & 077) != 0)
         return KITH_PERMISSION;
     return KITH_OK;
 }
@@ -83,8 +85,8 @@ static enum kith_err write_config(const struct options *options, const struct co
 }
 
 /* The code is the founder's way in: whoever has it founds the agency of this hub, once. */
-static enum kith_err make_hub(const struct options *options, const struct config *config, char code_text[CODE_TEXT_MAX],
-                              uint8_t hub_key[KEY_BYTES])
+static enum kith_err make_hub(const struct options *options, const struct config *config,
+                              char code_text[CODE_TEXT_MAX], uint8_t hub_key[KEY_BYTES])
 {
     struct ledger_keys keys;
     struct invite_keys founding;
@@ -125,24 +127,28 @@ static enum exit_code run_init(const struct options *options)
         return refuse("init", KITH_INPUT);
     const char *colon = strrchr(config.listen, ':');
     if (!colon || strtoul(colon + 1, NULL, 10) == 0) {
-        (void)fprintf(stderr, "kithd: --listen needs HOST:PORT with a fixed port: devices find the hub by it\n");
+        (void)fprintf(
+            stderr,
+            "kithd: --listen needs HOST:PORT with a fixed port: devices find the hub by it\n");
         return EXIT_USAGE;
     }
     enum kith_err err = make_folder(options->data);
     if (err == KITH_PERMISSION)
-        (void)fprintf(stderr, "kithd: %s must belong to you and be closed to others: chmod 700\n", options->data);
+        (void)fprintf(stderr, "kithd: %s must belong to you and be closed to others: chmod 700\n",
+                      options->data);
     if (!err)
         err = make_hub(options, &config, code, hub_key);
     if (err)
         return refuse("init", err);
     base32_write(bytes_of(hub_key, KEY_BYTES), key_text);
     if (options->is_json)
-        (void)printf("{\"founding_code\": \"%s\", \"hub_key\": \"%s\", \"listen\": \"%s\"}\n", code, key_text,
-                     config.listen);
+        (void)printf("{\"founding_code\": \"%s\", \"hub_key\": \"%s\", \"listen\": \"%s\"}\n", code,
+                     key_text, config.listen);
     else
-        (void)printf("The hub is made. Start it with: kithd run --data %s\n"
-                     "Found the agency, once, with: kith found CODE --agency NAME --person NAME\n\n%s\n",
-                     options->data, code);
+        (void)printf(
+            "The hub is made. Start it with: kithd run --data %s\n"
+            "Found the agency, once, with: kith found CODE --agency NAME --person NAME\n\n%s\n",
+            options->data, code);
     return EXIT_DONE;
 }
 
@@ -162,15 +168,19 @@ static void set_workers(void)
     (void)setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
-static void explain_run(enum kith_err err, const struct options *options, const struct config *config)
+static void explain_run(enum kith_err err, const struct options *options,
+                        const struct config *config)
 {
     if (err == KITH_NOT_FOUND)
-        (void)fprintf(stderr, "kithd: there is no hub in %s: make one with 'kithd init'\n", options->data);
+        (void)fprintf(stderr, "kithd: there is no hub in %s: make one with 'kithd init'\n",
+                      options->data);
     else if (err == KITH_PORT_TAKEN || err == KITH_ADDRESS)
         (void)fprintf(stderr, "kithd: cannot listen on %s: %s\n", config->listen, error_text(err));
     else if (err == KITH_PERMISSION)
-        (void)fprintf(stderr, "kithd: %s, its hub.keys and its store must belong to you and be closed to others\n",
-                      options->data);
+        (void)fprintf(
+            stderr,
+            "kithd: %s, its hub.keys and its store must belong to you and be closed to others\n",
+            options->data);
     else
         (void)refuse("run", err);
 }
@@ -202,8 +212,8 @@ static void print_stats(const struct ledger_stats *stats, uint32_t connections, 
         const char *name;
         uint64_t value;
     } rows[] = {
-        {"changes", stats->changes}, {"circles", stats->circles},   {"devices", stats->devices},
-        {"held", stats->held},       {"bytes", stats->bytes},       {"sequence", stats->sequence},
+        {"changes", stats->changes},  {"circles", stats->circles}, {"devices", stats->devices},
+        {"held", stats->held},        {"bytes", stats->bytes},     {"sequence", stats->sequence},
         {"connections", connections},
     };
 
@@ -212,7 +222,8 @@ static void print_stats(const struct ledger_stats *stats, uint32_t connections, 
     if (is_json)
         (void)printf("{");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        (void)printf(is_json ? "\"%s\": %llu, " : "%-12s %llu\n", rows[i].name, (unsigned long long)rows[i].value);
+        (void)printf(is_json ? "\"%s\": %llu, " : "%-12s %llu\n", rows[i].name,
+                     (unsigned long long)rows[i].value);
     (void)printf(is_json ? "\"incarnation\": \"%s\"}\n" : "incarnation  %s\n", incarnation);
 }
 
@@ -258,8 +269,10 @@ static void print_help(FILE *out)
 
     (void)fprintf(out, "kithd %s: the hub of an agency\n\n", KITH_VERSION_TEXT);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        (void)fprintf(out, "  kithd %s %s\n      %s\n", commands[i].name, commands[i].arguments, commands[i].sentence);
-    (void)fprintf(out, "\nAny command takes --json. Settings of a --config file, with what holds without one:\n\n");
+        (void)fprintf(out, "  kithd %s %s\n      %s\n", commands[i].name, commands[i].arguments,
+                      commands[i].sentence);
+    (void)fprintf(out, "\nAny command takes --json. Settings of a --config file, with what holds "
+                       "without one:\n\n");
     config_defaults(&config);
     config_write(&config, out);
 }
@@ -275,12 +288,23 @@ static bool parse_options(int argc, char **argv, struct options *options)
 
     while ((letter = getopt_long(argc, argv, "", known, NULL)) >= 0) {
         switch (letter) {
-        case 'd': options->data = optarg; break;
-        case 'l': options->listen = optarg; break;
-        case 'n': options->name = optarg; break;
-        case 'c': options->config = optarg; break;
-        case 'j': options->is_json = true; break;
-        default: return false;
+        case 'd':
+            options->data = optarg;
+            break;
+        case 'l':
+            options->listen = optarg;
+            break;
+        case 'n':
+            options->name = optarg;
+            break;
+        case 'c':
+            options->config = optarg;
+            break;
+        case 'j':
+            options->is_json = true;
+            break;
+        default:
+            return false;
         }
     }
     if (optind < argc)
@@ -307,7 +331,8 @@ int main(int argc, char **argv)
         return (int)refuse("start", KITH_MEMORY);
     for (size_t i = 0; argc >= 2 && i < COMMAND_COUNT; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return parse_options(argc - 1, argv + 1, &options) ? (int)commands[i].run(&options) : EXIT_USAGE;
+            return parse_options(argc - 1, argv + 1, &options) ? (int)commands[i].run(&options)
+                                                               : EXIT_USAGE;
     print_help(stderr);
     return EXIT_USAGE;
 }

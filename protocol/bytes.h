@@ -2,8 +2,8 @@
 /*
  * Bytes: a borrowed view, a buffer with a stated maximum, and an arena that is reset as a whole.
  *
- * A view never owns. A buffer and an arena own heap memory and remember their first failure: later calls do nothing,
- * and the owner asks once, at the end.
+ * A view never owns. A buffer and an arena own heap memory and remember their first failure: later
+ * calls do nothing, and the owner asks once, at the end.
  */
 #ifndef KITH_PROTOCOL_BYTES_H
 #define KITH_PROTOCOL_BYTES_H
@@ -26,7 +26,8 @@ bool bytes_equal(struct bytes a, struct bytes b); /* not for secrets */
 /* The view without its first `count` bytes; empty when it is shorter. */
 struct bytes bytes_after(struct bytes view, size_t count);
 
-/* Grows up to `max`; beyond it, or without memory, `err` is set and nothing more is added. Zero `max` is a mistake. */
+/* Grows up to `max`; beyond it, or without memory, `err` is set and nothing more is added. Zero
+ * `max` is a mistake. */
 struct buffer {
     uint8_t *ptr;
     size_t len;
@@ -41,7 +42,8 @@ void buffer_clear(struct buffer *buffer);
 /* Forgets content and error, keeps the memory. */
 void buffer_reset(struct buffer *buffer);
 void buffer_add(struct buffer *buffer, const void *ptr, size_t len);
-/* Room for `len` more bytes, counted as content; NULL once failed. Valid until the next call on the buffer. */
+/* Room for `len` more bytes, counted as content; NULL once failed. Valid until the next call on the
+ * buffer. */
 uint8_t *buffer_extend(struct buffer *buffer, size_t len);
 /* Drops `count` bytes from the front. */
 void buffer_drop(struct buffer *buffer, size_t count);

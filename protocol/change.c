@@ -24,7 +24,7 @@ static void header_write(const struct change_header *header, uint8_t to[static H
 
 uint64_t change_mark(enum change_class class, uint32_t epoch)
 {
-    return (uint64_t)epoch * CHANGE_CLASSES + (uint64_t)class;
+    return (uint64_t)epoch * CHANGE_CLASSES + (uint64_t) class;
 }
 
 enum kith_err change_mark_read(uint64_t mark, enum change_class *class, uint32_t *epoch)
@@ -36,16 +36,19 @@ enum kith_err change_mark_read(uint64_t mark, enum change_class *class, uint32_t
     return KITH_OK;
 }
 
-/* The key that changes of a circle are encrypted with: derived, so that the epoch key itself encrypts nothing. */
-static void change_key(const struct change_header *header, const uint8_t epoch_key[static KEY_BYTES],
-                       uint8_t key[static KEY_BYTES])
+/* The key that changes of a circle are encrypted with: derived, so that the epoch key itself
+ * encrypts nothing. */
+static void change_key(const struct change_header *header,
+                       const uint8_t epoch_key[static KEY_BYTES], uint8_t key[static KEY_BYTES])
 {
     seal_derive(SEAL_CHANGE_KEY, epoch_key, bytes_of(header->circle, ID_BYTES), key);
 }
 
-enum kith_err change_seal(const struct change_header *header, const uint8_t epoch_key[static KEY_BYTES],
-                          const uint8_t sign_secret[static SIGN_KEY_BYTES], struct bytes text, struct buffer *sealed,
-                          uint8_t id[static HASH_BYTES], uint8_t signature[static SIGNATURE_BYTES])
+enum kith_err change_seal(const struct change_header *header,
+                          const uint8_t epoch_key[static KEY_BYTES],
+                          const uint8_t sign_secret[static SIGN_KEY_BYTES], struct bytes text,
+                          struct buffer *sealed, uint8_t id[static HASH_BYTES],
+                          uint8_t signature[static SIGNATURE_BYTES])
 {
     uint8_t associated[HEADER_BYTES];
     uint8_t key[KEY_BYTES];
@@ -70,7 +73,8 @@ out:
     return err;
 }
 
-void change_id(const struct change_header *header, struct bytes sealed, uint8_t id[static HASH_BYTES])
+void change_id(const struct change_header *header, struct bytes sealed,
+               uint8_t id[static HASH_BYTES])
 {
     uint8_t written[HEADER_BYTES];
 
@@ -79,7 +83,8 @@ void change_id(const struct change_header *header, struct bytes sealed, uint8_t 
     seal_hash(SEAL_CHANGE_HASH, parts, 2, id);
 }
 
-enum kith_err change_verify(const uint8_t id[static HASH_BYTES], const uint8_t signature[static SIGNATURE_BYTES],
+enum kith_err change_verify(const uint8_t id[static HASH_BYTES],
+                            const uint8_t signature[static SIGNATURE_BYTES],
                             const uint8_t sign_public[static KEY_BYTES])
 {
     return seal_verify(SEAL_CHANGE_SIGN, sign_public, id, signature);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The change: one save, signed, encrypted and chained; stored and forwarded as the exact bytes received.
+ * The change: one save, signed, encrypted and chained; stored and forwarded as the exact bytes
+ * received.
  *
- * The header is known to both sides of a link (only class and epoch travel with each change of a run) and is the
- * associated data of the encryption. The id is the hash of header and sealed text; `prev` is the id of the change
- * before it in the chain of this device in this circle. Source: docs/protocol.md, section 5.
+ * The header is known to both sides of a link (only class and epoch travel with each change of a
+ * run) and is the associated data of the encryption. The id is the hash of header and sealed text;
+ * `prev` is the id of the change before it in the chain of this device in this circle. Source:
+ * docs/protocol.md, section 5.
  */
 #ifndef KITH_PROTOCOL_CHANGE_H
 #define KITH_PROTOCOL_CHANGE_H
@@ -38,11 +40,14 @@ uint64_t change_mark(enum change_class class, uint32_t epoch);
 MUST_USE enum kith_err change_mark_read(uint64_t mark, enum change_class *class, uint32_t *epoch);
 
 /* Packs, encrypts and signs `text`; appends the sealed bytes, and gives id and signature. */
-MUST_USE enum kith_err change_seal(const struct change_header *header, const uint8_t epoch_key[static KEY_BYTES],
-                                   const uint8_t sign_secret[static SIGN_KEY_BYTES], struct bytes text,
-                                   struct buffer *sealed, uint8_t id[static HASH_BYTES],
+MUST_USE enum kith_err change_seal(const struct change_header *header,
+                                   const uint8_t epoch_key[static KEY_BYTES],
+                                   const uint8_t sign_secret[static SIGN_KEY_BYTES],
+                                   struct bytes text, struct buffer *sealed,
+                                   uint8_t id[static HASH_BYTES],
                                    uint8_t signature[static SIGNATURE_BYTES]);
-void change_id(const struct change_header *header, struct bytes sealed, uint8_t id[static HASH_BYTES]);
+void change_id(const struct change_header *header, struct bytes sealed,
+               uint8_t id[static HASH_BYTES]);
 MUST_USE enum kith_err change_verify(const uint8_t id[static HASH_BYTES],
                                      const uint8_t signature[static SIGNATURE_BYTES],
                                      const uint8_t sign_public[static KEY_BYTES]);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A channel: a byte stream cut into Noise messages, from the first byte of a connection to its last.
+ * A channel: a byte stream cut into Noise messages, from the first byte of a connection to its
+ * last.
  *
- * The initiator's stream begins with a clear preamble (magic, version, mode) which is part of the prologue, so that any
- * change to it breaks the handshake. Then each Noise message follows behind its length, 2 bytes big-endian.
- * Sans-I/O: bytes come in through channel_receive, messages come out through channel_next, bytes to send are appended
- * to the caller's buffer. Memory: at most one Noise message is buffered. Errors are final: the connection is closed.
- * Source: docs/protocol.md, section 3; Noise specification, section 13.
+ * The initiator's stream begins with a clear preamble (magic, version, mode) which is part of the
+ * prologue, so that any change to it breaks the handshake. Then each Noise message follows behind
+ * its length, 2 bytes big-endian. Sans-I/O: bytes come in through channel_receive, messages come
+ * out through channel_next, bytes to send are appended to the caller's buffer. Memory: at most one
+ * Noise message is buffered. Errors are final: the connection is closed. Source: docs/protocol.md,
+ * section 3; Noise specification, section 13.
  */
 #ifndef KITH_PROTOCOL_CHANNEL_H
 #define KITH_PROTOCOL_CHANNEL_H
@@ -26,9 +28,9 @@ enum channel_mode {
 struct channel {
     enum noise_role role;
     enum channel_mode mode;
-    bool has_preamble;  /* responder: it has arrived */
-    bool is_open;       /* the handshake is finished */
-    enum kith_err err;  /* the first failure; final */
+    bool has_preamble; /* responder: it has arrived */
+    bool is_open;      /* the handshake is finished */
+    enum kith_err err; /* the first failure; final */
     struct noise_keypair local_static;
     struct noise_keypair ephemeral;
     struct noise_handshake handshake;
@@ -38,22 +40,25 @@ struct channel {
 };
 
 /* The device's end. Nothing is written yet. `psk` is NULL for CHANNEL_SYNC. */
-void channel_init_device(struct channel *channel, enum channel_mode mode, const struct noise_keypair *device,
-                         const uint8_t ephemeral_secret[static KEY_BYTES], const uint8_t hub_key[static KEY_BYTES],
-                         const uint8_t *psk);
-/* The hub's end. The mode is known once the preamble has arrived; a psk is set by channel_set_psk before message 2. */
+void channel_init_device(struct channel *channel, enum channel_mode mode,
+                         const struct noise_keypair *device,
+                         const uint8_t ephemeral_secret[static KEY_BYTES],
+                         const uint8_t hub_key[static KEY_BYTES], const uint8_t *psk);
+/* The hub's end. The mode is known once the preamble has arrived; a psk is set by channel_set_psk
+ * before message 2. */
 void channel_init_hub(struct channel *channel, const struct noise_keypair *hub,
                       const uint8_t ephemeral_secret[static KEY_BYTES]);
 void channel_clear(struct channel *channel);
 void channel_set_psk(struct channel *channel, const uint8_t psk[static KEY_BYTES]);
 
-/* Takes up to `in.len` bytes and returns how many it took: it stops taking once a whole message is there. */
+/* Takes up to `in.len` bytes and returns how many it took: it stops taking once a whole message is
+ * there. */
 size_t channel_receive(struct channel *channel, struct bytes in);
-/* If a whole message has arrived, decrypts it: true, and `message` is valid until the next call on the channel.
- * False if more bytes are needed or the channel has failed (channel->err). */
+/* If a whole message has arrived, decrypts it: true, and `message` is valid until the next call on
+ * the channel. False if more bytes are needed or the channel has failed (channel->err). */
 bool channel_next(struct channel *channel, struct bytes *message);
-/* Seals one message (of the handshake, if it is not finished) and appends the bytes to send; the first one of the
- * device is preceded by the preamble. `text.len` at most NOISE_FIRST_TEXT_MAX. */
+/* Seals one message (of the handshake, if it is not finished) and appends the bytes to send; the
+ * first one of the device is preceded by the preamble. `text.len` at most NOISE_FIRST_TEXT_MAX. */
 MUST_USE enum kith_err channel_send(struct channel *channel, struct bytes text, struct buffer *out);
 
 /* The other side's static key: for the hub after message 1. */

@@ -70,7 +70,8 @@ bool circle_has_device(const struct circle *circle, uint32_t device)
     return place < circle->device_count && circle->devices[place] == device;
 }
 
-enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster, uint32_t device)
+enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster,
+                               uint32_t device)
 {
     const struct roster_device *known = roster_device(roster, device);
 
@@ -193,7 +194,8 @@ enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes, 
 }
 
 enum kith_err circle_entry_write(const struct circle *circle, struct circle_entry *entry,
-                                 const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out)
+                                 const uint8_t sign_secret[static SIGN_KEY_BYTES],
+                                 struct buffer *out)
 {
     uint8_t signature[SIGNATURE_BYTES];
     size_t start = out->len;
@@ -253,9 +255,10 @@ static const struct circle_member *entry_member(const struct circle_entry *entry
     return NULL;
 }
 
-/* A genesis names its author and, whoever that is, the custodians: a chart cannot be made that they cannot open.
- * A private circle of a worker's own is the exception. */
-static enum kith_err genesis_check(const struct roster *roster, const struct circle_entry *entry, uint32_t person)
+/* A genesis names its author and, whoever that is, the custodians: a chart cannot be made that they
+ * cannot open. A private circle of a worker's own is the exception. */
+static enum kith_err genesis_check(const struct roster *roster, const struct circle_entry *entry,
+                                   uint32_t person)
 {
     unsigned roles = roster_roles_at(roster, person, entry->roster_seq);
 
@@ -272,7 +275,8 @@ static enum kith_err genesis_check(const struct roster *roster, const struct cir
         return KITH_OK;
     for (uint32_t i = 0; i < roster->person_count; i++) {
         uint32_t number = roster->people[i].number;
-        if ((roster_roles_at(roster, number, entry->roster_seq) & ROLE_CUSTODIAN) && !entry_member(entry, number))
+        if ((roster_roles_at(roster, number, entry->roster_seq) & ROLE_CUSTODIAN) &&
+            !entry_member(entry, number))
             return KITH_NOT_ALLOWED;
     }
     return KITH_OK;
@@ -285,8 +289,8 @@ static bool has_custodians(const struct circle *circle)
 }
 
 /* A custodian that is not in yet. */
-static bool is_owed(const struct circle *circle, const struct roster *roster, const struct circle_member *member,
-                    uint32_t roster_seq)
+static bool is_owed(const struct circle *circle, const struct roster *roster,
+                    const struct circle_member *member, uint32_t roster_seq)
 {
     unsigned roles = roster_roles_at(roster, member->person, roster_seq);
 
@@ -294,8 +298,8 @@ static bool is_owed(const struct circle *circle, const struct roster *roster, co
            !circle_member(circle, member->person);
 }
 
-/* Only somebody who may grant lets new people in; every member may seal the key to members' further devices and to
- * custodians, which is what is owed. */
+/* Only somebody who may grant lets new people in; every member may seal the key to members' further
+ * devices and to custodians, which is what is owed. */
 static enum kith_err grant_check(const struct circle *circle, const struct roster *roster,
                                  const struct circle_entry *entry, uint32_t person)
 {
@@ -325,10 +329,12 @@ static enum kith_err entry_check(const struct circle *circle, const struct roste
         return KITH_UNKNOWN_DEVICE;
     if (entry->roster_seq > roster->count)
         return KITH_STALE;
-    /* Nobody claims to have known less than the own enrolment: that would be a way around custodians named before. */
+    /* Nobody claims to have known less than the own enrolment: that would be a way around
+     * custodians named before. */
     if (entry->roster_seq < author->since)
         return KITH_MALFORMED;
-    enum kith_err err = seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->hash, entry->signature);
+    enum kith_err err =
+        seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->hash, entry->signature);
     if (err)
         return err;
     bool is_genesis = entry->type == CIRCLE_GENESIS;
@@ -336,7 +342,8 @@ static enum kith_err entry_check(const struct circle *circle, const struct roste
         return KITH_MALFORMED;
     err = is_genesis ? genesis_check(roster, entry, author->person)
                      : grant_check(circle, roster, entry, author->person);
-    return err ? err : names_check(circle, roster, entry, is_genesis && entry->kind == CIRCLE_AGENCY);
+    return err ? err
+               : names_check(circle, roster, entry, is_genesis && entry->kind == CIRCLE_AGENCY);
 }
 
 static void add_member(struct circle *circle, const struct circle_member *member)
@@ -375,7 +382,8 @@ static bool is_within_limits(enum circle_kind kind, size_t members, size_t devic
 /* One more than is needed, so that nothing is ever asked for no bytes. */
 static enum kith_err make_room(struct circle *circle, size_t members, size_t devices)
 {
-    struct circle_member *more_members = realloc(circle->members, (members + 1) * sizeof *more_members);
+    struct circle_member *more_members =
+        realloc(circle->members, (members + 1) * sizeof *more_members);
 
     if (!more_members)
         return KITH_MEMORY;
@@ -393,7 +401,8 @@ static enum kith_err entry_make_room(struct circle *circle, const struct circle_
     size_t members = (size_t)circle->member_count + entry->member_count;
     size_t devices = (size_t)circle->device_count + entry->device_count;
 
-    return is_within_limits(kind, members, devices) ? make_room(circle, members, devices) : KITH_TOO_LARGE;
+    return is_within_limits(kind, members, devices) ? make_room(circle, members, devices)
+                                                    : KITH_TOO_LARGE;
 }
 
 static void entry_apply(struct circle *circle, const struct circle_entry *entry)
@@ -437,11 +446,13 @@ out:
     return err;
 }
 
-void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s, struct circle_owed *owed)
+void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,
+                 struct circle_owed *owed)
 {
     bool is_guarded = has_custodians(circle);
 
-    for (uint32_t i = 0; is_guarded && i < roster->person_count && owed->member_count < owed->max; i++) {
+    for (uint32_t i = 0; is_guarded && i < roster->person_count && owed->member_count < owed->max;
+         i++) {
         const struct roster_person *person = &roster->people[i];
         if ((person->roles & ROLE_CUSTODIAN) && !circle_member(circle, person->number))
             owed->members[owed->member_count++] =

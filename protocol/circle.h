@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A circle: the people who may read one chart, and its access chain, signed and hash-linked entry by entry.
+ * A circle: the people who may read one chart, and its access chain, signed and hash-linked entry
+ * by entry.
  *
- * The genesis makes the circle (offline; the circle's id is its hash), a grant lets people in and names the devices
- * that the epoch's key was sealed to. The keys themselves are in boxes beside the entry: each is proven by the
- * commitment that the genesis published, so nobody need trust who handed it over. Members are persons; recipients are
- * devices. What is owed (a custodian or a member's new device without the key) is computed from roster and chain by
- * everyone alike. Source: docs/protocol.md, section 7.
+ * The genesis makes the circle (offline; the circle's id is its hash), a grant lets people in and
+ * names the devices that the epoch's key was sealed to. The keys themselves are in boxes beside the
+ * entry: each is proven by the commitment that the genesis published, so nobody need trust who
+ * handed it over. Members are persons; recipients are devices. What is owed (a custodian or a
+ * member's new device without the key) is computed from roster and chain by everyone alike. Source:
+ * docs/protocol.md, section 7.
  */
 #ifndef KITH_PROTOCOL_CIRCLE_H
 #define KITH_PROTOCOL_CIRCLE_H
@@ -52,9 +54,11 @@ void circle_clear(struct circle *circle);
 const struct circle_member *circle_member(const struct circle *circle, uint32_t person);
 bool circle_has_device(const struct circle *circle, uint32_t device);
 /* Whether changes by this device belong here: KITH_OK, NOT_MEMBER, UNKNOWN_DEVICE. */
-MUST_USE enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster, uint32_t device);
+MUST_USE enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster,
+                                        uint32_t device);
 
-/* An entry, as it is read or is to be written. Arrays are the caller's (writing) or in the arena (reading). */
+/* An entry, as it is read or is to be written. Arrays are the caller's (writing) or in the arena
+ * (reading). */
 struct circle_entry {
     uint32_t seq;
     uint8_t prev[HASH_BYTES];
@@ -74,19 +78,23 @@ struct circle_entry {
     const uint8_t *signature;
 };
 
-MUST_USE enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes, struct arena *arena);
+MUST_USE enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes,
+                                         struct arena *arena);
 /* Appends the entry, signed, to `out`; seq, prev and hash are filled in from the circle's head. */
 MUST_USE enum kith_err circle_entry_write(const struct circle *circle, struct circle_entry *entry,
-                                          const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out);
+                                          const uint8_t sign_secret[static SIGN_KEY_BYTES],
+                                          struct buffer *out);
 
-/* Checks one entry against head and roster, and adds it. Nothing is changed on failure: STALE if it does not follow
- * the head or names a roster that is not known yet, SIGNATURE, NOT_ALLOWED, FOREIGN, MALFORMED. */
-MUST_USE enum kith_err circle_append(struct circle *circle, const struct roster *roster, struct bytes entry);
+/* Checks one entry against head and roster, and adds it. Nothing is changed on failure: STALE if it
+ * does not follow the head or names a roster that is not known yet, SIGNATURE, NOT_ALLOWED,
+ * FOREIGN, MALFORMED. */
+MUST_USE enum kith_err circle_append(struct circle *circle, const struct roster *roster,
+                                     struct bytes entry);
 /* The id of the circle that a genesis makes. */
 void circle_id(const uint8_t genesis_hash[static HASH_BYTES], uint8_t id[static ID_BYTES]);
 
-/* What a circle lacks according to the roster: members (custodians) and recipients (devices of members).
- * Appended to the arrays, which have room for `max` each. */
+/* What a circle lacks according to the roster: members (custodians) and recipients (devices of
+ * members). Appended to the arrays, which have room for `max` each. */
 struct circle_owed {
     struct circle_member *members;
     uint32_t member_count;
@@ -95,7 +103,8 @@ struct circle_owed {
     uint32_t max;
 };
 /* `now_s`: invitations that have expired are owed nothing. */
-void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s, struct circle_owed *owed);
+void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,
+                 struct circle_owed *owed);
 
 /* The state as bytes for a store, and back. */
 void circle_encode(const struct circle *circle, struct buffer *out);

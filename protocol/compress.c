@@ -13,7 +13,8 @@ enum codec { CODEC_RAW = 0, CODEC_ZSTD = 1 };
 /* The steps of the square root of two, rounded; above the last one Padmé goes on. */
 static const uint16_t padded_steps[] = {128, 181, 256, 362, 512, 724, 1024, 1448, 2048, 2896, 4096};
 
-/* Padmé: a length keeps only as many leading bits as its exponent has bits; at most 12 % are added. */
+/* Padmé: a length keeps only as many leading bits as its exponent has bits; at most 12 % are added.
+ */
 static size_t padme(size_t len)
 {
     unsigned exponent = 63 - (unsigned)__builtin_clzll(len);
@@ -35,7 +36,8 @@ size_t padded_size(size_t len)
 static void put_header(uint8_t *to, enum codec codec, size_t len)
 {
     put_u32(to, (uint32_t)len);
-    to[0] = (uint8_t)codec; /* lengths stay below 2^24: the first byte of the four is free for the codec */
+    to[0] = (uint8_t)
+        codec; /* lengths stay below 2^24: the first byte of the four is free for the codec */
 }
 
 enum kith_err text_pack(struct bytes text, struct buffer *packed)

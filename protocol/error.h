@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one list of what can go wrong: the code, who can do something about it, and the sentence a person reads.
+ * The one list of what can go wrong: the code, who can do something about it, and the sentence a
+ * person reads.
  *
- * Codes travel on the wire as refusal reasons, so a number never changes its meaning and is never used again.
+ * Codes travel on the wire as refusal reasons, so a number never changes its meaning and is never
+ * used again.
  */
 #ifndef KITH_PROTOCOL_ERROR_H
 #define KITH_PROTOCOL_ERROR_H
@@ -21,7 +23,8 @@ enum kith_actor {
     KITH_TIME,     /* it passes by itself: try again */
 };
 
-/* X(number, NAME, actor, sentence). Sorted by theme: bytes, cryptography, chains, sessions, store, people. */
+/* X(number, NAME, actor, sentence). Sorted by theme: bytes, cryptography, chains, sessions, store,
+ * people. */
 #define KITH_ERRORS(X)                                                                             \
     X(0, OK, NOBODY, "done")                                                                       \
     X(1, CUT, PEER, "the message ends too early")                                                  \
@@ -29,8 +32,10 @@ enum kith_actor {
     X(3, TOO_LARGE, PEER, "a length is over its limit")                                            \
     X(4, UNKNOWN_TYPE, PEER, "a kind of message or entry that this version does not know")         \
     X(5, VERSION, OPERATOR, "the other side speaks another version: update the older one")         \
-    X(10, HANDSHAKE, PEER, "the handshake failed: not the hub, or not the device, that was expected") \
-    X(11, DECRYPT, PEER, "a message could not be decrypted: it was altered or is not meant for us") \
+    X(10, HANDSHAKE, PEER,                                                                         \
+      "the handshake failed: not the hub, or not the device, that was expected")                   \
+    X(11, DECRYPT, PEER,                                                                           \
+      "a message could not be decrypted: it was altered or is not meant for us")                   \
     X(12, SIGNATURE, PEER, "a signature is wrong")                                                 \
     X(13, COMMITMENT, PEER, "a key does not match the commitment published for it")                \
     X(14, NO_KEY, TIME, "the key for this has not arrived yet")                                    \
@@ -72,14 +77,16 @@ enum kith_actor {
     X(69, PORT_TAKEN, OPERATOR, "the port is taken by another program")
 
 enum kith_err {
-    /* Never a result: with a negative member the enum's type is int for every compiler, as public functions return it. */
+    /* Never a result: with a negative member the enum's type is int for every compiler, as public
+       functions return it. */
     KITH_ERROR_NONE = -1,
 #define KITH_ERROR_CODE(number, name, actor, sentence) KITH_##name = (number),
     KITH_ERRORS(KITH_ERROR_CODE)
 #undef KITH_ERROR_CODE
 };
 
-/* The code's name in lower case, as logs and `--json` show it: "too_large". A number that is not listed gives "unknown". */
+/* The code's name in lower case, as logs and `--json` show it: "too_large". A number that is not
+ * listed gives "unknown". */
 const char *error_name(enum kith_err err);
 
 /* The sentence a person reads. */

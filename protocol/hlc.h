@@ -2,10 +2,10 @@
 /*
  * Hybrid logical clock: a stamp of 48 bits of milliseconds since 1970 and 16 bits of counter.
  *
- * Stamps break ties between concurrent values and are shown to people; they never decide what supersedes what. A stamp
- * is never below one this clock gave or saw, except that a stamp from a clock running ahead by more than
- * HLC_AHEAD_MAX_MS is not followed: one wrong clock must not carry the others with it.
- * Source: Kulkarni et al., "Logical Physical Clocks", 2014.
+ * Stamps break ties between concurrent values and are shown to people; they never decide what
+ * supersedes what. A stamp is never below one this clock gave or saw, except that a stamp from a
+ * clock running ahead by more than HLC_AHEAD_MAX_MS is not followed: one wrong clock must not carry
+ * the others with it. Source: Kulkarni et al., "Logical Physical Clocks", 2014.
  */
 #ifndef KITH_PROTOCOL_HLC_H
 #define KITH_PROTOCOL_HLC_H

@@ -13,7 +13,8 @@
 #define CODE_GROUP_CHARS 6
 #define CODE_CHARS_MAX   ((CODE_BYTES_MAX * 8 + 4) / 5)
 
-_Static_assert(sizeof CODE_MARK + CODE_CHARS_MAX + CODE_CHARS_MAX / CODE_GROUP_CHARS + 1 <= CODE_TEXT_MAX,
+_Static_assert(sizeof CODE_MARK + CODE_CHARS_MAX + CODE_CHARS_MAX / CODE_GROUP_CHARS + 1 <=
+                   CODE_TEXT_MAX,
                "the longest code fits its text");
 
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
@@ -57,7 +58,8 @@ void base32_write(struct bytes bytes, char *text)
     *text = '\0';
 }
 
-/* The value of a character, -1 if it has none. 0, 1 and 8 are read as the letters they are taken for. */
+/* The value of a character, -1 if it has none. 0, 1 and 8 are read as the letters they are taken
+ * for. */
 static int base32_value(char c)
 {
     if (c >= 'a' && c <= 'z')
@@ -73,8 +75,8 @@ static int base32_value(char c)
     return c == '8' ? 'b' - 'a' : -1;
 }
 
-/* Reads what is left of `text` into `to`; the number of bytes, or 0 for a foreign character, no room, or bits beyond
- * the last byte that say anything: a text has one way to be written. */
+/* Reads what is left of `text` into `to`; the number of bytes, or 0 for a foreign character, no
+ * room, or bits beyond the last byte that say anything: a text has one way to be written. */
 static size_t base32_read(const char *text, uint8_t *to, size_t room)
 {
     unsigned bits = 0;
@@ -211,7 +213,8 @@ enum kith_err id_read_prefix(const char *text, uint8_t id[static ID_BYTES], unsi
     return KITH_OK;
 }
 
-bool id_has_prefix(const uint8_t id[static ID_BYTES], const uint8_t prefix[static ID_BYTES], unsigned bits)
+bool id_has_prefix(const uint8_t id[static ID_BYTES], const uint8_t prefix[static ID_BYTES],
+                   unsigned bits)
 {
     unsigned whole = bits / 8;
     unsigned rest = bits % 8;

@@ -2,7 +2,8 @@
 /*
  * Every bound on the wire, in memory and on disk, in one place and tied to the others.
  *
- * Sizes are bytes unless the name says otherwise. docs/protocol.md, section 2, is the same list in words.
+ * Sizes are bytes unless the name says otherwise. docs/protocol.md, section 2, is the same list in
+ * words.
  */
 #ifndef KITH_PROTOCOL_LIMITS_H
 #define KITH_PROTOCOL_LIMITS_H
@@ -20,39 +21,39 @@
 #define NONCE_BYTES     24 /* XChaCha20 */
 
 /* The channel: Noise messages over a byte stream. */
-#define NOISE_MESSAGE_MAX    65535
-#define NOISE_LENGTH_BYTES   2
-#define NOISE_TEXT_MAX       (NOISE_MESSAGE_MAX - TAG_BYTES)                      /* transport */
-#define NOISE_FIRST_OVERHEAD (KEY_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES)      /* IK message 1 */
-#define NOISE_FIRST_TEXT_MAX (NOISE_MESSAGE_MAX - NOISE_FIRST_OVERHEAD)
-#define NOISE_SECOND_OVERHEAD (KEY_BYTES + TAG_BYTES)                             /* IK message 2 */
-#define NOISE_REKEY_MESSAGES 65536 /* a direction rekeys after this many messages */
+#define NOISE_MESSAGE_MAX     65535
+#define NOISE_LENGTH_BYTES    2
+#define NOISE_TEXT_MAX        (NOISE_MESSAGE_MAX - TAG_BYTES)                 /* transport */
+#define NOISE_FIRST_OVERHEAD  (KEY_BYTES + KEY_BYTES + TAG_BYTES + TAG_BYTES) /* IK message 1 */
+#define NOISE_FIRST_TEXT_MAX  (NOISE_MESSAGE_MAX - NOISE_FIRST_OVERHEAD)
+#define NOISE_SECOND_OVERHEAD (KEY_BYTES + TAG_BYTES) /* IK message 2 */
+#define NOISE_REKEY_MESSAGES  65536 /* a direction rekeys after this many messages */
 
 /* Frames. A frame never spans two Noise messages; a batch is what one Noise message carries. */
-#define BATCH_MAX         65000 /* frames of one Noise message, all together */
-#define WIRE_DEPTH_MAX    8     /* arrays and maps within each other */
-#define WIRE_ITEMS_MAX    65535 /* items of one array */
+#define BATCH_MAX      65000 /* frames of one Noise message, all together */
+#define WIRE_DEPTH_MAX 8     /* arrays and maps within each other */
+#define WIRE_ITEMS_MAX 65535 /* items of one array */
 
 /* A change. */
 #define CHANGE_SEALED_MAX 61440  /* nonce, padded and encrypted text, tag */
 #define CHANGE_TEXT_MAX   262144 /* the payload after decompression */
 #define CHANGE_OPS_MAX    4096
-#define SEEN_MAX          4096   /* devices named by one change's `seen` */
-#define SUPERSEDES_MAX    256    /* dots that one operation replaces */
-#define VALUE_MAX         65536  /* one value, encoded */
-#define NARRATIVE_MAX     16384  /* one narrative field, UTF-8 */
+#define SEEN_MAX          4096  /* devices named by one change's `seen` */
+#define SUPERSEDES_MAX    256   /* dots that one operation replaces */
+#define VALUE_MAX         65536 /* one value, encoded */
+#define NARRATIVE_MAX     16384 /* one narrative field, UTF-8 */
 
 /* Chains. */
-#define ENTRY_MAX         16384 /* one roster or circle entry, signature included */
-#define DEVICE_MAX        0xFFFFFFu
-#define PERSON_MAX        0xFFFFFFu
-#define EPOCH_MAX         0xFFFFFFu
+#define ENTRY_MAX          16384 /* one roster or circle entry, signature included */
+#define DEVICE_MAX         0xFFFFFFu
+#define PERSON_MAX         0xFFFFFFu
+#define EPOCH_MAX          0xFFFFFFu
 #define ROSTER_ENTRIES_MAX 0xFFFFFFu
 #define CIRCLE_MEMBERS_MAX 2048
 #define CIRCLE_DEVICES_MAX 4096
 
 /* Flow: what may be under way, unacknowledged, in one direction. */
-#define WINDOW_BYTES      1048576
+#define WINDOW_BYTES 1048576
 
 _Static_assert(BATCH_MAX <= NOISE_TEXT_MAX, "a batch fits one Noise message");
 _Static_assert(BATCH_MAX <= NOISE_FIRST_TEXT_MAX, "a batch fits the first flight");

@@ -45,7 +45,8 @@ static bool stamp_is_before(uint64_t a_hlc, struct dot a, uint64_t b_hlc, struct
     return a_hlc != b_hlc ? a_hlc < b_hlc : dot_compare(a, b) < 0;
 }
 
-void record_begin(struct record *record, struct arena *arena, const uint8_t id[static ID_BYTES], uint32_t type)
+void record_begin(struct record *record, struct arena *arena, const uint8_t id[static ID_BYTES],
+                  uint32_t type)
 {
     memset(record, 0, sizeof *record);
     memcpy(record->id, id, ID_BYTES);
@@ -68,7 +69,8 @@ static enum kith_err make_register_room(struct record *record)
     return KITH_OK;
 }
 
-static enum kith_err register_insert(struct record *record, uint32_t place, uint32_t field, struct bytes element)
+static enum kith_err register_insert(struct record *record, uint32_t place, uint32_t field,
+                                     struct bytes element)
 {
     if (record->register_count >= RECORD_REGISTERS_MAX)
         return KITH_TOO_LARGE;
@@ -90,7 +92,8 @@ static void register_remove(struct record *record, uint32_t place)
 }
 
 /* Adds one live value, keeping the order of dots. */
-static enum kith_err live_add(struct record *record, struct merge_register *reg, const struct live *live)
+static enum kith_err live_add(struct record *record, struct merge_register *reg,
+                              const struct live *live)
 {
     uint32_t place = 0;
 
@@ -131,7 +134,8 @@ static bool live_has(const struct merge_register *reg, struct dot dot)
 }
 
 /* Which register of its field an operation addresses. */
-static enum kith_err op_element(const struct op *op, struct dot dot, struct arena *arena, struct bytes *element)
+static enum kith_err op_element(const struct op *op, struct dot dot, struct arena *arena,
+                                struct bytes *element)
 {
     struct buffer encoded;
 
@@ -149,7 +153,8 @@ static enum kith_err op_element(const struct op *op, struct dot dot, struct aren
     case OP_APPEND:
         break;
     }
-    /* An entry stands under its own dot. Two entries of one save differ by the value that follows the dot. */
+    /* An entry stands under its own dot. Two entries of one save differ by the value that follows
+     * the dot. */
     buffer_init(&encoded, VALUE_MAX + 32);
     wire_put_array(&encoded, 3);
     wire_put_uint(&encoded, dot.device);
@@ -203,20 +208,24 @@ enum kith_err record_apply(struct record *record, const struct op *op, struct do
         return err;
     /* A set's element and an entry's value stand in the address already. */
     bool is_in_address = op->kind == OP_ADD || op->kind == OP_APPEND;
-    struct live live = {dot, hlc, is_in_address ? bytes_of(nil_value, sizeof nil_value) : op->value};
+    struct live live = {dot, hlc,
+                        is_in_address ? bytes_of(nil_value, sizeof nil_value) : op->value};
     return live_add(record, &record->registers[place], &live);
 }
 
-const struct merge_register *record_register(const struct record *record, uint32_t field, struct bytes element)
+const struct merge_register *record_register(const struct record *record, uint32_t field,
+                                             struct bytes element)
 {
     uint32_t place = register_place(record, field, element);
 
-    if (place < record->register_count && register_order(&record->registers[place], field, element) == 0)
+    if (place < record->register_count &&
+        register_order(&record->registers[place], field, element) == 0)
         return &record->registers[place];
     return NULL;
 }
 
-const struct merge_register *record_field(const struct record *record, uint32_t field, uint32_t *count)
+const struct merge_register *record_field(const struct record *record, uint32_t field,
+                                          uint32_t *count)
 {
     uint32_t first = register_place(record, field, bytes_of(NULL, 0));
     uint32_t after = register_place(record, field + 1, bytes_of(NULL, 0));
@@ -225,7 +234,8 @@ const struct merge_register *record_field(const struct record *record, uint32_t 
     return after > first ? &record->registers[first] : NULL;
 }
 
-/* [id, type, created device, n, hlc, touched device, n, hlc, [field, element, [device, n, hlc, value, ...], ...]] */
+/* [id, type, created device, n, hlc, touched device, n, hlc, [field, element, [device, n, hlc,
+ * value, ...], ...]] */
 #define RECORD_ITEMS 9
 
 void record_encode(const struct record *record, struct buffer *out)
@@ -329,8 +339,8 @@ static bool are_all_equal(const struct merge_register *reg)
     return true;
 }
 
-const struct live *merge_read(const struct merge_register *reg, enum merge_class class, merge_rank *rank,
-                              bool *is_unsettled)
+const struct live *merge_read(const struct merge_register *reg, enum merge_class class,
+                              merge_rank *rank, bool *is_unsettled)
 {
     *is_unsettled = false;
     if (!reg || reg->live_count == 0)

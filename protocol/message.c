@@ -156,7 +156,8 @@ void run_begin(struct run_writer *writer)
     buffer_init(&writer->changes, BATCH_MAX);
 }
 
-bool run_continues(const struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t n)
+bool run_continues(const struct run_writer *writer, const uint8_t circle[static ID_BYTES],
+                   uint32_t device, uint64_t n)
 {
     return writer->count > 0 && writer->device == device && writer->first_n + writer->count == n &&
            writer->count < WIRE_ITEMS_MAX / 3 && memcmp(writer->circle, circle, ID_BYTES) == 0;
@@ -167,8 +168,8 @@ size_t run_bytes(const struct run_writer *writer)
     return writer->count ? RUN_HEAD_MAX + writer->changes.len : 0;
 }
 
-void run_add(struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t n,
-             const struct change *change)
+void run_add(struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device,
+             uint64_t n, const struct change *change)
 {
     if (writer->count == 0) {
         memcpy(writer->circle, circle, ID_BYTES);
@@ -202,7 +203,8 @@ void run_end(struct run_writer *writer)
     buffer_clear(&writer->changes);
 }
 
-void roster_frame_write(struct buffer *out, uint32_t first_seq, const struct bytes *entries, uint32_t count)
+void roster_frame_write(struct buffer *out, uint32_t first_seq, const struct bytes *entries,
+                        uint32_t count)
 {
     frame_begin(out, FRAME_ROSTER, 2);
     wire_put_uint(out, first_seq);
@@ -233,8 +235,8 @@ bool roster_frame_next(struct entries *entries, struct bytes *entry)
     return true;
 }
 
-void circle_frame_write(struct buffer *out, const uint8_t circle[static ID_BYTES], uint32_t seq, struct bytes entry,
-                        struct bytes boxes)
+void circle_frame_write(struct buffer *out, const uint8_t circle[static ID_BYTES], uint32_t seq,
+                        struct bytes entry, struct bytes boxes)
 {
     uint32_t count = (uint32_t)(boxes.len / BOX_ROW_BYTES);
 
@@ -286,10 +288,12 @@ bool circle_frame_box(struct circle_frame *circle, uint32_t *device, struct byte
     return true;
 }
 
-void ack_hash(const uint8_t agency[static ID_BYTES], const uint8_t incarnation[static INCARNATION_BYTES],
-              struct bytes lines, uint8_t hash[static HASH_BYTES])
+void ack_hash(const uint8_t agency[static ID_BYTES],
+              const uint8_t incarnation[static INCARNATION_BYTES], struct bytes lines,
+              uint8_t hash[static HASH_BYTES])
 {
-    const struct bytes parts[] = {bytes_of(agency, ID_BYTES), bytes_of(incarnation, INCARNATION_BYTES), lines};
+    const struct bytes parts[] = {bytes_of(agency, ID_BYTES),
+                                  bytes_of(incarnation, INCARNATION_BYTES), lines};
 
     seal_hash(SEAL_RECEIPT_HASH, parts, 3, hash);
 }
@@ -372,7 +376,8 @@ static enum kith_err reason_read(struct wire_in *in)
 {
     uint64_t number = wire_uint(in, UINT16_MAX);
 
-    return error_is_known((unsigned)number) && number != KITH_OK ? (enum kith_err)number : KITH_MALFORMED;
+    return error_is_known((unsigned)number) && number != KITH_OK ? (enum kith_err)number
+                                                                 : KITH_MALFORMED;
 }
 
 enum kith_err refused_read(struct refused *refused, struct frame *frame)

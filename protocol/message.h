@@ -2,10 +2,10 @@
 /*
  * The frames that travel inside Noise messages: struct to bytes and back, side by side.
  *
- * A frame is one msgpack array whose first item is its type. A Noise message carries whole frames, at most BATCH_MAX
- * bytes of them. Views borrow from the message. Writers append to a buffer and share its error; the reader of a frame
- * fails as a whole. A frame of an unknown type at or above FRAME_SKIPPABLE is skipped. Source: docs/protocol.md,
- * section 4.
+ * A frame is one msgpack array whose first item is its type. A Noise message carries whole frames,
+ * at most BATCH_MAX bytes of them. Views borrow from the message. Writers append to a buffer and
+ * share its error; the reader of a frame fails as a whole. A frame of an unknown type at or above
+ * FRAME_SKIPPABLE is skipped. Source: docs/protocol.md, section 4.
  */
 #ifndef KITH_PROTOCOL_MESSAGE_H
 #define KITH_PROTOCOL_MESSAGE_H
@@ -38,8 +38,9 @@ enum frame_type {
 #define DIGEST_BYTES      8
 #define ACK_CHAINS_MAX    1024
 
-/* Cuts the next frame off a batch: its type, and a cursor that stands after the type. `in` carries the error of the
- * batch; `items` is how many items of the frame's array are left. False at the end or after a failure. */
+/* Cuts the next frame off a batch: its type, and a cursor that stands after the type. `in` carries
+ * the error of the batch; `items` is how many items of the frame's array are left. False at the end
+ * or after a failure. */
 struct frame {
     uint32_t type;
     uint32_t items;
@@ -58,19 +59,21 @@ MUST_USE enum kith_err hello_read(struct hello *hello, struct frame *frame);
 struct welcome {
     uint32_t version;
     uint8_t incarnation[INCARNATION_BYTES];
-    uint64_t clock_ms;          /* of the hub */
-    bool has_sign_key;          /* told to the founder, who writes it into the roster */
+    uint64_t clock_ms; /* of the hub */
+    bool has_sign_key; /* told to the founder, who writes it into the roster */
     uint8_t sign_key[KEY_BYTES];
 };
 void welcome_write(struct buffer *out, const struct welcome *welcome);
 MUST_USE enum kith_err welcome_read(struct welcome *welcome, struct frame *frame);
 
-/* What the device holds. An empty cursor asks for everything; a cursor is good for one incarnation of the hub. */
+/* What the device holds. An empty cursor asks for everything; a cursor is good for one incarnation
+ * of the hub. */
 struct pull {
     uint8_t incarnation[INCARNATION_BYTES];
     struct bytes cursor;
     uint8_t digest[DIGEST_BYTES]; /* of all changes received: see digest_add */
-    bool is_continued;            /* not on the wire: the cursor is from this very session, the digest is not */
+    bool
+        is_continued; /* not on the wire: the cursor is from this very session, the digest is not */
 };
 void pull_write(struct buffer *out, const struct pull *pull);
 MUST_USE enum kith_err pull_read(struct pull *pull, struct frame *frame);
@@ -97,7 +100,8 @@ MUST_USE enum kith_err run_read(struct run *run, struct frame *frame);
 /* Within a run that run_read accepted this cannot fail. */
 bool run_next(struct run *run, struct change *change);
 
-/* Writes a run whose length is not known yet: changes collect in a buffer of their own until the end. */
+/* Writes a run whose length is not known yet: changes collect in a buffer of their own until the
+ * end. */
 struct run_writer {
     uint8_t circle[ID_BYTES];
     uint32_t device;
@@ -107,11 +111,12 @@ struct run_writer {
 };
 void run_begin(struct run_writer *writer);
 /* Whether the change continues the run that is being written. */
-bool run_continues(const struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t n);
+bool run_continues(const struct run_writer *writer, const uint8_t circle[static ID_BYTES],
+                   uint32_t device, uint64_t n);
 /* Bytes that the run takes so far. */
 size_t run_bytes(const struct run_writer *writer);
-void run_add(struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t n,
-             const struct change *change);
+void run_add(struct run_writer *writer, const uint8_t circle[static ID_BYTES], uint32_t device,
+             uint64_t n, const struct change *change);
 /* Writes the frame if there is anything in it, and begins anew. */
 void run_flush(struct run_writer *writer, enum frame_type type, struct buffer *out);
 void run_end(struct run_writer *writer);
@@ -123,11 +128,13 @@ struct entries {
     uint32_t count;
     struct wire_in list;
 };
-void roster_frame_write(struct buffer *out, uint32_t first_seq, const struct bytes *entries, uint32_t count);
+void roster_frame_write(struct buffer *out, uint32_t first_seq, const struct bytes *entries,
+                        uint32_t count);
 MUST_USE enum kith_err roster_frame_read(struct entries *entries, struct frame *frame);
 bool roster_frame_next(struct entries *entries, struct bytes *entry);
 
-/* One entry of an access chain with the boxes that belong to it: [circle, seq, entry, [device, box, ...]]. */
+/* One entry of an access chain with the boxes that belong to it: [circle, seq, entry, [device, box,
+ * ...]]. */
 struct circle_frame {
     uint8_t circle[ID_BYTES];
     uint32_t seq;
@@ -139,8 +146,8 @@ MUST_USE enum kith_err circle_frame_read(struct circle_frame *circle, struct fra
 bool circle_frame_box(struct circle_frame *circle, uint32_t *device, struct bytes *box);
 /* `boxes`: box_count times [device u32 big-endian, BOX_BYTES]. */
 #define BOX_ROW_BYTES (4 + BOX_BYTES)
-void circle_frame_write(struct buffer *out, const uint8_t circle[static ID_BYTES], uint32_t seq, struct bytes entry,
-                        struct bytes boxes);
+void circle_frame_write(struct buffer *out, const uint8_t circle[static ID_BYTES], uint32_t seq,
+                        struct bytes entry, struct bytes boxes);
 
 /* What is durable at the hub. One signature covers agency, incarnation and all lines. */
 enum ack_kind { ACK_CHAIN = 0, ACK_CIRCLE = 1, ACK_ROSTER = 2 };
@@ -159,8 +166,9 @@ struct ack {
     uint8_t signature[SIGNATURE_BYTES];
 };
 /* Hash of what a receipt's signature covers. */
-void ack_hash(const uint8_t agency[static ID_BYTES], const uint8_t incarnation[static INCARNATION_BYTES],
-              struct bytes lines, uint8_t hash[static HASH_BYTES]);
+void ack_hash(const uint8_t agency[static ID_BYTES],
+              const uint8_t incarnation[static INCARNATION_BYTES], struct bytes lines,
+              uint8_t hash[static HASH_BYTES]);
 void ack_line_write(struct buffer *lines, const struct ack_line *line);
 void ack_write(struct buffer *out, uint32_t batches, uint32_t count, struct bytes lines,
                const uint8_t signature[static SIGNATURE_BYTES]);
@@ -191,7 +199,8 @@ void error_write(struct buffer *out, enum kith_err reason);
 MUST_USE enum kith_err error_read(enum kith_err *reason, struct frame *frame);
 void bye_write(struct buffer *out);
 
-/* The digest: the sum, modulo 2^64, of the first 8 bytes of the ids of all changes that came from the hub. */
+/* The digest: the sum, modulo 2^64, of the first 8 bytes of the ids of all changes that came from
+ * the hub. */
 void digest_add(uint8_t digest[static DIGEST_BYTES], const uint8_t id[static HASH_BYTES]);
 
 #endif

@@ -119,18 +119,22 @@ static bool token_mix(struct noise_handshake *noise, enum token token)
     const struct noise_keypair *s = &noise->local_static;
 
     switch (token) {
-    case TOKEN_EE: return mix_shared(noise, e, noise->remote_ephemeral);
-    case TOKEN_SS: return mix_shared(noise, s, noise->remote_static);
+    case TOKEN_EE:
+        return mix_shared(noise, e, noise->remote_ephemeral);
+    case TOKEN_SS:
+        return mix_shared(noise, s, noise->remote_static);
     case TOKEN_ES:
         return is_initiator ? mix_shared(noise, e, noise->remote_static)
                             : mix_shared(noise, s, noise->remote_ephemeral);
     case TOKEN_SE:
         return is_initiator ? mix_shared(noise, s, noise->remote_ephemeral)
                             : mix_shared(noise, e, noise->remote_static);
-    case TOKEN_PSK: return mix_psk(noise);
+    case TOKEN_PSK:
+        return mix_psk(noise);
     case TOKEN_END:
     case TOKEN_E:
-    case TOKEN_S: break;
+    case TOKEN_S:
+        break;
     }
     return false;
 }
@@ -264,8 +268,8 @@ enum kith_err noise_write(struct noise_handshake *noise, struct bytes payload, s
 
 enum kith_err noise_read(struct noise_handshake *noise, struct bytes message, struct buffer *out)
 {
-    const bool is_readable = is_live(noise) && !is_turn_to_write(noise) &&
-                             message.len <= NOISE_MESSAGE_MAX;
+    const bool is_readable =
+        is_live(noise) && !is_turn_to_write(noise) && message.len <= NOISE_MESSAGE_MAX;
     const size_t start = out->len;
     struct noise_handshake next = *noise;
 

@@ -12,7 +12,8 @@ int dot_compare(struct dot a, struct dot b)
     return 0;
 }
 
-/* A flat list of dots: checks it and leaves its content in `content`. Ascending, so that there is one way to say it. */
+/* A flat list of dots: checks it and leaves its content in `content`. Ascending, so that there is
+ * one way to say it. */
 static uint32_t dots_read(struct wire_in *in, uint32_t max, struct bytes *content)
 {
     uint32_t items = wire_array(in, max * 2);
@@ -91,7 +92,8 @@ static void op_read(struct wire_in *in, struct op *op)
     op->supersedes_count = dots_read(in, SUPERSEDES_MAX, &op->supersedes);
     op->value = wire_value(in);
     op->key = op->kind == OP_KEYED ? wire_value(in) : bytes_of(NULL, 0);
-    if (fields != (op->kind == OP_KEYED ? 5u : 4u) || op->value.len > VALUE_MAX || op->key.len > UINT8_MAX)
+    if (fields != (op->kind == OP_KEYED ? 5u : 4u) || op->value.len > VALUE_MAX ||
+        op->key.len > UINT8_MAX)
         wire_fail(in, KITH_MALFORMED);
 }
 
@@ -168,8 +170,8 @@ static void writer_fail(struct payload_writer *writer, enum kith_err err)
         writer->records.err = err;
 }
 
-void payload_begin(struct payload_writer *writer, struct buffer *out, uint64_t hlc, const struct dot *seen,
-                   uint32_t seen_count, const struct payload_heads *heads)
+void payload_begin(struct payload_writer *writer, struct buffer *out, uint64_t hlc,
+                   const struct dot *seen, uint32_t seen_count, const struct payload_heads *heads)
 {
     memset(writer, 0, sizeof *writer);
     writer->out = out;
@@ -207,7 +209,8 @@ static bool op_is_writable(const struct payload_writer *writer, const struct op 
            op->field <= UINT16_MAX && op->value.len <= VALUE_MAX && op->key.len <= UINT8_MAX;
 }
 
-void payload_add(struct payload_writer *writer, const struct op *op, const struct dot *supersedes, uint32_t count)
+void payload_add(struct payload_writer *writer, const struct op *op, const struct dot *supersedes,
+                 uint32_t count)
 {
     if (!op_is_writable(writer, op, count)) {
         writer_fail(writer, KITH_TOO_LARGE);

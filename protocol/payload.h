@@ -2,11 +2,12 @@
 /*
  * What is inside a change: when, what its author had seen, and the operations of one save.
  *
- * Layout: [hlc, [device, n, ...], heads or nil, [record, type, [operation, ...], record, type, [...], ...]].
- * `seen` names, for each other device of the circle whose changes arrived since the author's previous change, its
- * newest n. `heads` are the chain heads (roster, circle) that the author knew, when they are others than in its
- * previous change. An operation is [field, kind, [device, n, ...], value] or, KEYED, [field, kind, [...], value, key].
- * The readers borrow from the message. Source: docs/protocol.md, section 5.3.
+ * Layout: [hlc, [device, n, ...], heads or nil, [record, type, [operation, ...], record, type,
+ * [...], ...]]. `seen` names, for each other device of the circle whose changes arrived since the
+ * author's previous change, its newest n. `heads` are the chain heads (roster, circle) that the
+ * author knew, when they are others than in its previous change. An operation is [field, kind,
+ * [device, n, ...], value] or, KEYED, [field, kind, [...], value, key]. The readers borrow from the
+ * message. Source: docs/protocol.md, section 5.3.
  */
 #ifndef KITH_PROTOCOL_PAYLOAD_H
 #define KITH_PROTOCOL_PAYLOAD_H
@@ -86,10 +87,11 @@ struct payload_writer {
     uint32_t type;
 };
 
-void payload_begin(struct payload_writer *writer, struct buffer *out, uint64_t hlc, const struct dot *seen,
-                   uint32_t seen_count, const struct payload_heads *heads);
+void payload_begin(struct payload_writer *writer, struct buffer *out, uint64_t hlc,
+                   const struct dot *seen, uint32_t seen_count, const struct payload_heads *heads);
 /* `supersedes` as dots; the op's own view of them is not used. */
-void payload_add(struct payload_writer *writer, const struct op *op, const struct dot *supersedes, uint32_t count);
+void payload_add(struct payload_writer *writer, const struct op *op, const struct dot *supersedes,
+                 uint32_t count);
 MUST_USE enum kith_err payload_end(struct payload_writer *writer);
 
 #endif

@@ -192,7 +192,8 @@ enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes)
 }
 
 enum kith_err roster_entry_write(const struct roster *roster, struct roster_entry *entry,
-                                 const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out)
+                                 const uint8_t sign_secret[static SIGN_KEY_BYTES],
+                                 struct buffer *out)
 {
     uint8_t signature[SIGNATURE_BYTES];
     size_t start = out->len;
@@ -232,7 +233,8 @@ static bool is_single_role(unsigned roles)
     return roles != 0 && (roles & (roles - 1)) == 0;
 }
 
-/* An admin invites anybody; everybody may invite a further device of their own, as what they are. */
+/* An admin invites anybody; everybody may invite a further device of their own, as what they are.
+ */
 static enum kith_err invite_check(const struct roster *roster, const struct roster_entry *entry)
 {
     const struct roster_person *person = roster_person(roster, entry->person);
@@ -246,7 +248,9 @@ static enum kith_err invite_check(const struct roster *roster, const struct rost
         return KITH_NOT_ALLOWED;
     if (role_may(roster_device_roles(roster, entry->author), MAY_INVITE))
         return KITH_OK;
-    return person && roster_device(roster, entry->author)->person == person->number ? KITH_OK : KITH_NOT_ALLOWED;
+    return person && roster_device(roster, entry->author)->person == person->number
+               ? KITH_OK
+               : KITH_NOT_ALLOWED;
 }
 
 static enum kith_err role_check(const struct roster *roster, const struct roster_entry *entry)
@@ -259,7 +263,8 @@ static enum kith_err role_check(const struct roster *roster, const struct roster
         return KITH_MALFORMED;
     if (entry->supervisor != 0 && (!leader || !role_may(leader->roles, MAY_LEAD)))
         return KITH_NOT_ALLOWED;
-    return role_may(roster_device_roles(roster, entry->author), MAY_INVITE) ? KITH_OK : KITH_NOT_ALLOWED;
+    return role_may(roster_device_roles(roster, entry->author), MAY_INVITE) ? KITH_OK
+                                                                            : KITH_NOT_ALLOWED;
 }
 
 static enum kith_err entry_check(const struct roster *roster, const struct roster_entry *entry)
@@ -284,7 +289,8 @@ static enum kith_err entry_check(const struct roster *roster, const struct roste
     return KITH_UNKNOWN_TYPE;
 }
 
-/* Whether the numbers that it names have their place: what entry_apply relies on, also in a replay. */
+/* Whether the numbers that it names have their place: what entry_apply relies on, also in a replay.
+ */
 static bool entry_fits(const struct roster *roster, const struct roster_entry *entry)
 {
     const struct roster_device *author = roster_device(roster, entry->author);
@@ -335,8 +341,8 @@ static void apply_person(struct roster *roster, const struct roster_entry *entry
 {
     if (number > roster->person_count)
         roster->person_count = number;
-    roster->people[number - 1] =
-        (struct roster_person){.number = number, .roles = entry->roles, .supervisor = entry->supervisor};
+    roster->people[number - 1] = (struct roster_person){
+        .number = number, .roles = entry->roles, .supervisor = entry->supervisor};
     roster->changes[roster->change_count++] =
         (struct roster_role_change){.seq = entry->seq, .person = number, .roles = entry->roles};
 }
@@ -399,7 +405,8 @@ static enum kith_err agency_check(const struct roster *roster, const struct rost
     struct bytes hash = bytes_of(entry->hash, HASH_BYTES);
 
     seal_id(SEAL_AGENCY_ID, &hash, 1, agency);
-    if (!seal_equal(roster->agency, unknown, ID_BYTES) && !seal_equal(roster->agency, agency, ID_BYTES))
+    if (!seal_equal(roster->agency, unknown, ID_BYTES) &&
+        !seal_equal(roster->agency, agency, ID_BYTES))
         return KITH_FOREIGN;
     return KITH_OK;
 }

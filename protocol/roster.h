@@ -2,12 +2,13 @@
 /*
  * The roster: the agency's signed, hash-linked, append-only list of people and devices.
  *
- * An entry is a msgpack body followed by an Ed25519 signature over its hash. The agency's id is the hash of the first
- * entry, so whoever knows the id can check every entry after it, one by one, and trusts nobody. The hub serialises the
- * list (an entry names the head it follows) and holds to the same rules; it cannot add to it.
- * An invitation reserves a device number with one-time keys; the enrolment, signed with them, replaces them by the
- * device's own. So keys can be sealed to a device before it exists, and nobody need be online when it joins.
- * No names are in here: people's names are records in the agency's circle. Source: docs/protocol.md, section 6.
+ * An entry is a msgpack body followed by an Ed25519 signature over its hash. The agency's id is the
+ * hash of the first entry, so whoever knows the id can check every entry after it, one by one, and
+ * trusts nobody. The hub serialises the list (an entry names the head it follows) and holds to the
+ * same rules; it cannot add to it. An invitation reserves a device number with one-time keys; the
+ * enrolment, signed with them, replaces them by the device's own. So keys can be sealed to a device
+ * before it exists, and nobody need be online when it joins. No names are in here: people's names
+ * are records in the agency's circle. Source: docs/protocol.md, section 6.
  */
 #ifndef KITH_PROTOCOL_ROSTER_H
 #define KITH_PROTOCOL_ROSTER_H
@@ -34,10 +35,10 @@ enum role {
 
 /* What a role may do; the checks name these, never roles. */
 enum role_right {
-    MAY_INVITE,       /* anybody, with any role */
-    MAY_REGISTER,     /* a new participant: the genesis of a chart */
-    MAY_GRANT,        /* let others into a chart it is a member of */
-    MAY_LEAD,         /* be named as somebody's supervisor */
+    MAY_INVITE,   /* anybody, with any role */
+    MAY_REGISTER, /* a new participant: the genesis of a chart */
+    MAY_GRANT,    /* let others into a chart it is a member of */
+    MAY_LEAD,     /* be named as somebody's supervisor */
 };
 
 bool role_may(unsigned roles, enum role_right right);
@@ -62,10 +63,11 @@ struct roster_device {
     uint32_t person;
     uint32_t invited_by; /* device number; 0 for the founder's */
     enum device_state state;
-    struct device_public keys;   /* while invited: the invitation's, without a noise key */
-    uint8_t invite_sign[KEY_BYTES]; /* the invitation's, for ever: it shows who signed the enrolment */
-    uint64_t expires_s;          /* of the invitation */
-    uint32_t since;              /* the seq of its newest entry */
+    struct device_public keys; /* while invited: the invitation's, without a noise key */
+    uint8_t
+        invite_sign[KEY_BYTES]; /* the invitation's, for ever: it shows who signed the enrolment */
+    uint64_t expires_s;         /* of the invitation */
+    uint32_t since;             /* the seq of its newest entry */
 };
 
 struct roster_person {
@@ -101,17 +103,20 @@ void roster_clear(struct roster *roster);
 /* NULL if there is no such number. */
 const struct roster_device *roster_device(const struct roster *roster, uint64_t number);
 const struct roster_person *roster_person(const struct roster *roster, uint64_t number);
-/* The person behind a device and the roles it had when the roster had `seq` entries; 0 for nobody. */
+/* The person behind a device and the roles it had when the roster had `seq` entries; 0 for nobody.
+ */
 unsigned roster_roles_at(const struct roster *roster, uint32_t person, uint32_t seq);
 /* The roles now of the person behind a device; 0 for an unknown device. */
 unsigned roster_device_roles(const struct roster *roster, uint32_t device);
 
-/* Checks one entry against the head and adds it: signature, place, and whether its author may do that. Nothing is
- * changed on failure: STALE if it does not follow the head, SIGNATURE, NOT_ALLOWED, MALFORMED, ... The agency's id is
- * set by the first entry; a roster whose `agency` is already known (not zero) refuses another with KITH_FOREIGN. */
+/* Checks one entry against the head and adds it: signature, place, and whether its author may do
+ * that. Nothing is changed on failure: STALE if it does not follow the head, SIGNATURE,
+ * NOT_ALLOWED, MALFORMED, ... The agency's id is set by the first entry; a roster whose `agency` is
+ * already known (not zero) refuses another with KITH_FOREIGN. */
 MUST_USE enum kith_err roster_append(struct roster *roster, struct bytes entry);
 
-/* Adds an entry that this store checked before and kept sealed: form and place only. KITH_DAMAGED if it does not fit. */
+/* Adds an entry that this store checked before and kept sealed: form and place only. KITH_DAMAGED
+ * if it does not fit. */
 MUST_USE enum kith_err roster_replay(struct roster *roster, struct bytes entry);
 
 /* What an entry says, read without checking anything but its form. */
@@ -135,8 +140,10 @@ struct roster_entry {
 };
 
 MUST_USE enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes);
-/* Appends the entry, signed, to `out`. seq, prev, hash and signature are filled in from the roster's head. */
+/* Appends the entry, signed, to `out`. seq, prev, hash and signature are filled in from the
+ * roster's head. */
 MUST_USE enum kith_err roster_entry_write(const struct roster *roster, struct roster_entry *entry,
-                                          const uint8_t sign_secret[static SIGN_KEY_BYTES], struct buffer *out);
+                                          const uint8_t sign_secret[static SIGN_KEY_BYTES],
+                                          struct buffer *out);
 
 #endif

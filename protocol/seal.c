@@ -4,7 +4,8 @@
 #include <sodium.h>
 #include <string.h>
 
-_Static_assert(BOX_BYTES == crypto_box_SEALBYTES + ID_BYTES + 4 + 4 + KEY_BYTES, "the size of a box");
+_Static_assert(BOX_BYTES == crypto_box_SEALBYTES + ID_BYTES + 4 + 4 + KEY_BYTES,
+               "the size of a box");
 _Static_assert(NONCE_BYTES == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES, "the size of a nonce");
 
 #define PLACE_BYTES (ID_BYTES + 4 + 4)
@@ -27,7 +28,8 @@ static void hash_tag(crypto_generichash_state *state, enum seal_tag tag)
     (void)crypto_generichash_update(state, (const unsigned char *)text, strlen(text) + 1);
 }
 
-void seal_hash(enum seal_tag tag, const struct bytes *parts, size_t count, uint8_t hash[static HASH_BYTES])
+void seal_hash(enum seal_tag tag, const struct bytes *parts, size_t count,
+               uint8_t hash[static HASH_BYTES])
 {
     crypto_generichash_state state;
 
@@ -38,7 +40,8 @@ void seal_hash(enum seal_tag tag, const struct bytes *parts, size_t count, uint8
     (void)crypto_generichash_final(&state, hash, HASH_BYTES);
 }
 
-void seal_id(enum seal_tag tag, const struct bytes *parts, size_t count, uint8_t id[static ID_BYTES])
+void seal_id(enum seal_tag tag, const struct bytes *parts, size_t count,
+             uint8_t id[static ID_BYTES])
 {
     uint8_t hash[HASH_BYTES];
 
@@ -100,8 +103,8 @@ static struct signed_text text_to_sign(enum seal_tag tag, const uint8_t hash[sta
     return text;
 }
 
-void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES], const uint8_t hash[static HASH_BYTES],
-               uint8_t signature[static SIGNATURE_BYTES])
+void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES],
+               const uint8_t hash[static HASH_BYTES], uint8_t signature[static SIGNATURE_BYTES])
 {
     struct signed_text text = text_to_sign(tag, hash);
 
@@ -109,7 +112,8 @@ void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES], c
 }
 
 enum kith_err seal_verify(enum seal_tag tag, const uint8_t public_key[static KEY_BYTES],
-                          const uint8_t hash[static HASH_BYTES], const uint8_t signature[static SIGNATURE_BYTES])
+                          const uint8_t hash[static HASH_BYTES],
+                          const uint8_t signature[static SIGNATURE_BYTES])
 {
     struct signed_text text = text_to_sign(tag, hash);
 
@@ -125,7 +129,8 @@ static void place_write(const struct epoch_place *place, uint8_t to[static PLACE
     put_u32(to + ID_BYTES + 4, place->device);
 }
 
-void epoch_commit(const uint8_t key[static KEY_BYTES], uint32_t epoch, uint8_t commitment[static HASH_BYTES])
+void epoch_commit(const uint8_t key[static KEY_BYTES], uint32_t epoch,
+                  uint8_t commitment[static HASH_BYTES])
 {
     uint8_t number[4];
 
@@ -164,7 +169,8 @@ enum kith_err box_open(const struct epoch_place *place, const uint8_t secret[sta
     return err;
 }
 
-/* A wrap is encrypted under a key of its own, derived from the epoch key, with its place as associated data. */
+/* A wrap is encrypted under a key of its own, derived from the epoch key, with its place as
+ * associated data. */
 void epoch_wrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],
                 const uint8_t previous[static KEY_BYTES], uint8_t wrap[static WRAP_BYTES])
 {
@@ -174,22 +180,24 @@ void epoch_wrap(const struct epoch_place *place, const uint8_t key[static KEY_BY
     place_write(place, associated);
     seal_derive(SEAL_EPOCH_WRAP, key, bytes_of(NULL, 0), wrap_key);
     randombytes_buf(wrap, NONCE_BYTES);
-    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(wrap + NONCE_BYTES, NULL, previous, KEY_BYTES, associated,
-                                                     sizeof associated, NULL, wrap, wrap_key);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(wrap + NONCE_BYTES, NULL, previous, KEY_BYTES,
+                                                     associated, sizeof associated, NULL, wrap,
+                                                     wrap_key);
     sodium_memzero(wrap_key, sizeof wrap_key);
 }
 
 enum kith_err epoch_unwrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],
-                           const uint8_t wrap[static WRAP_BYTES], uint8_t previous[static KEY_BYTES])
+                           const uint8_t wrap[static WRAP_BYTES],
+                           uint8_t previous[static KEY_BYTES])
 {
     uint8_t wrap_key[KEY_BYTES];
     uint8_t associated[PLACE_BYTES];
 
     place_write(place, associated);
     seal_derive(SEAL_EPOCH_WRAP, key, bytes_of(NULL, 0), wrap_key);
-    int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(previous, NULL, NULL, wrap + NONCE_BYTES,
-                                                            KEY_BYTES + TAG_BYTES, associated, sizeof associated,
-                                                            wrap, wrap_key);
+    int failed = crypto_aead_xchacha20poly1305_ietf_decrypt(
+        previous, NULL, NULL, wrap + NONCE_BYTES, KEY_BYTES + TAG_BYTES, associated,
+        sizeof associated, wrap, wrap_key);
     sodium_memzero(wrap_key, sizeof wrap_key);
     return failed ? KITH_DECRYPT : KITH_OK;
 }
@@ -202,12 +210,12 @@ void seal_encrypt(const uint8_t key[static KEY_BYTES], struct bytes associated, 
     if (!to)
         return;
     randombytes_buf(to, NONCE_BYTES);
-    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(to + NONCE_BYTES, NULL, text.ptr, text.len, associated.ptr,
-                                                     associated.len, NULL, to, key);
+    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(to + NONCE_BYTES, NULL, text.ptr, text.len,
+                                                     associated.ptr, associated.len, NULL, to, key);
 }
 
-enum kith_err seal_decrypt(const uint8_t key[static KEY_BYTES], struct bytes associated, struct bytes sealed,
-                           struct buffer *text)
+enum kith_err seal_decrypt(const uint8_t key[static KEY_BYTES], struct bytes associated,
+                           struct bytes sealed, struct buffer *text)
 {
     if (sealed.len < NONCE_BYTES + TAG_BYTES)
         return KITH_CUT;
@@ -216,8 +224,9 @@ enum kith_err seal_decrypt(const uint8_t key[static KEY_BYTES], struct bytes ass
 
     if (!to)
         return text->err;
-    if (crypto_aead_xchacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.ptr + NONCE_BYTES, sealed.len - NONCE_BYTES,
-                                                   associated.ptr, associated.len, sealed.ptr, key) != 0) {
+    if (crypto_aead_xchacha20poly1305_ietf_decrypt(to, NULL, NULL, sealed.ptr + NONCE_BYTES,
+                                                   sealed.len - NONCE_BYTES, associated.ptr,
+                                                   associated.len, sealed.ptr, key) != 0) {
         text->len -= text_len;
         return KITH_DECRYPT;
     }

@@ -2,9 +2,10 @@
 /*
  * Hashes, signatures and key derivation, each under its own tag, and the keys of an epoch.
  *
- * Every hashed, signed or encrypted string begins with a tag from SEAL_TAGS, so that nothing made for one purpose is
- * ever valid for another. A thing that is signed is hashed first: the signature covers tag and hash.
- * Sources: RFC 7693 (BLAKE2b), RFC 8032 (Ed25519), draft-irtf-cfrg-xchacha-03, libsodium's crypto_box_seal.
+ * Every hashed, signed or encrypted string begins with a tag from SEAL_TAGS, so that nothing made
+ * for one purpose is ever valid for another. A thing that is signed is hashed first: the signature
+ * covers tag and hash. Sources: RFC 7693 (BLAKE2b), RFC 8032 (Ed25519), draft-irtf-cfrg-xchacha-03,
+ * libsodium's crypto_box_seal.
  */
 #ifndef KITH_PROTOCOL_SEAL_H
 #define KITH_PROTOCOL_SEAL_H
@@ -44,11 +45,13 @@ enum seal_tag {
 
 const char *seal_tag_text(enum seal_tag tag);
 
-/* BLAKE2b-256 over the tag, a zero byte and `parts` one after another. Only for parts of fixed length or a last
- * variable one: nothing separates them. */
-void seal_hash(enum seal_tag tag, const struct bytes *parts, size_t count, uint8_t hash[static HASH_BYTES]);
+/* BLAKE2b-256 over the tag, a zero byte and `parts` one after another. Only for parts of fixed
+ * length or a last variable one: nothing separates them. */
+void seal_hash(enum seal_tag tag, const struct bytes *parts, size_t count,
+               uint8_t hash[static HASH_BYTES]);
 /* The first ID_BYTES of what seal_hash gives. */
-void seal_id(enum seal_tag tag, const struct bytes *parts, size_t count, uint8_t id[static ID_BYTES]);
+void seal_id(enum seal_tag tag, const struct bytes *parts, size_t count,
+             uint8_t id[static ID_BYTES]);
 /* A 32-byte key derived from a secret and a context (BLAKE2b-256, keyed). */
 void seal_derive(enum seal_tag tag, const uint8_t secret[static KEY_BYTES], struct bytes context,
                  uint8_t key[static KEY_BYTES]);
@@ -62,8 +65,8 @@ void seal_sign_keypair(const uint8_t seed[static KEY_BYTES], uint8_t public_key[
                        uint8_t secret[static SIGN_KEY_BYTES]);
 void seal_box_public(const uint8_t secret[static KEY_BYTES], uint8_t public_key[static KEY_BYTES]);
 
-void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES], const uint8_t hash[static HASH_BYTES],
-               uint8_t signature[static SIGNATURE_BYTES]);
+void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES],
+               const uint8_t hash[static HASH_BYTES], uint8_t signature[static SIGNATURE_BYTES]);
 /* KITH_SIGNATURE if it does not verify. */
 MUST_USE enum kith_err seal_verify(enum seal_tag tag, const uint8_t public_key[static KEY_BYTES],
                                    const uint8_t hash[static HASH_BYTES],
@@ -81,21 +84,28 @@ struct epoch_place {
 /* A wrap: the previous epoch's key under this epoch's. */
 #define WRAP_BYTES (NONCE_BYTES + KEY_BYTES + TAG_BYTES)
 
-void epoch_commit(const uint8_t key[static KEY_BYTES], uint32_t epoch, uint8_t commitment[static HASH_BYTES]);
-MUST_USE enum kith_err box_seal(const struct epoch_place *place, const uint8_t recipient[static KEY_BYTES],
+void epoch_commit(const uint8_t key[static KEY_BYTES], uint32_t epoch,
+                  uint8_t commitment[static HASH_BYTES]);
+MUST_USE enum kith_err box_seal(const struct epoch_place *place,
+                                const uint8_t recipient[static KEY_BYTES],
                                 const uint8_t key[static KEY_BYTES], uint8_t box[static BOX_BYTES]);
-/* KITH_DECRYPT if it is not for this secret or was made for another place. The caller compares the commitment. */
-MUST_USE enum kith_err box_open(const struct epoch_place *place, const uint8_t secret[static KEY_BYTES],
+/* KITH_DECRYPT if it is not for this secret or was made for another place. The caller compares the
+ * commitment. */
+MUST_USE enum kith_err box_open(const struct epoch_place *place,
+                                const uint8_t secret[static KEY_BYTES],
                                 const uint8_t box[static BOX_BYTES], uint8_t key[static KEY_BYTES]);
 void epoch_wrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],
                 const uint8_t previous[static KEY_BYTES], uint8_t wrap[static WRAP_BYTES]);
-MUST_USE enum kith_err epoch_unwrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],
-                                    const uint8_t wrap[static WRAP_BYTES], uint8_t previous[static KEY_BYTES]);
+MUST_USE enum kith_err epoch_unwrap(const struct epoch_place *place,
+                                    const uint8_t key[static KEY_BYTES],
+                                    const uint8_t wrap[static WRAP_BYTES],
+                                    uint8_t previous[static KEY_BYTES]);
 
-/* XChaCha20-Poly1305 with a fresh random nonce in front: `sealed` grows by NONCE_BYTES + text + TAG_BYTES. */
+/* XChaCha20-Poly1305 with a fresh random nonce in front: `sealed` grows by NONCE_BYTES + text +
+ * TAG_BYTES. */
 void seal_encrypt(const uint8_t key[static KEY_BYTES], struct bytes associated, struct bytes text,
                   struct buffer *sealed);
-MUST_USE enum kith_err seal_decrypt(const uint8_t key[static KEY_BYTES], struct bytes associated, struct bytes sealed,
-                                    struct buffer *text);
+MUST_USE enum kith_err seal_decrypt(const uint8_t key[static KEY_BYTES], struct bytes associated,
+                                    struct bytes sealed, struct buffer *text);
 
 #endif

@@ -1,21 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A session: one connection from its first byte to its last, on either side, as a state machine without I/O.
+ * A session: one connection from its first byte to its last, on either side, as a state machine
+ * without I/O.
  *
- * Bytes go in with session_..._receive; what is to be done comes out of session_..._next, one thing at a time; what was
- * done goes back in with the call named beside each kind of work. The same object code runs under libuv, in the
- * simulator and in the fuzzers. Views in a todo are valid until the next call on the session.
+ * Bytes go in with session_..._receive; what is to be done comes out of session_..._next, one thing
+ * at a time; what was done goes back in with the call named beside each kind of work. The same
+ * object code runs under libuv, in the simulator and in the fuzzers. Views in a todo are valid
+ * until the next call on the session.
  *
  *   device                                   hub
  *   START --fill--> GREETED (message 1) ---> GREETING --lookup--> message 2, OPEN or JOINING
  *   OPEN  <--------------------------------- WELCOME, or ERROR and CLOSED
- *   OPEN: fill, write, apply <-------------> OPEN: ingest, load, write        (JOINING: roster entries only)
- *   CLOSED after BYE ----------------------> CLOSED
+ *   OPEN: fill, write, apply <-------------> OPEN: ingest, load, write        (JOINING: roster
+ * entries only) CLOSED after BYE ----------------------> CLOSED
  *
- * Every Noise message of the device that carries data (PUSH, ROSTER, CIRCLE, INVITE) is answered by one line of
- * account in an ACK, after it is durable; what was not taken is named by REFUSED before that. A PULL is answered by
- * batches that end with CURSOR, until one says that nothing more is there.
- * Flow: unanswered data is at most WINDOW_BYTES in either direction. Source: docs/protocol.md, section 4.
+ * Every Noise message of the device that carries data (PUSH, ROSTER, CIRCLE, INVITE) is answered by
+ * one line of account in an ACK, after it is durable; what was not taken is named by REFUSED before
+ * that. A PULL is answered by batches that end with CURSOR, until one says that nothing more is
+ * there. Flow: unanswered data is at most WINDOW_BYTES in either direction. Source:
+ * docs/protocol.md, section 4.
  */
 #ifndef KITH_PROTOCOL_SESSION_H
 #define KITH_PROTOCOL_SESSION_H
@@ -30,7 +33,8 @@ enum session_work {
     SESSION_WRITE,  /* send `bytes`; then call next again */
     SESSION_CLOSE,  /* close the connection; `err` says why, KITH_OK after an orderly end */
     SESSION_FILL,   /* device: compose frames, at most `room` bytes -> session_device_filled */
-    SESSION_APPLY,  /* device: store the frames in `bytes`, all or nothing -> session_device_applied */
+    SESSION_APPLY,  /* device: store the frames in `bytes`, all or nothing -> session_device_applied
+                     */
     SESSION_LOOKUP, /* hub: may this peer come in? -> session_hub_identified */
     SESSION_INGEST, /* hub: verify and store the frames in `bytes` -> session_hub_ingested */
     SESSION_LOAD,   /* hub: compose the next batch after session->pull -> session_hub_loaded */
@@ -53,11 +57,17 @@ struct session_device_config {
     uint64_t clock_ms;
 };
 
-enum session_device_state { DEVICE_START, DEVICE_GREETED, DEVICE_OPEN, DEVICE_LEAVING, DEVICE_CLOSED };
+enum session_device_state {
+    DEVICE_START,
+    DEVICE_GREETED,
+    DEVICE_OPEN,
+    DEVICE_LEAVING,
+    DEVICE_CLOSED
+};
 
 struct session_device {
     enum session_device_state state;
-    enum kith_err err;      /* why it closed */
+    enum kith_err err; /* why it closed */
     struct channel channel;
     struct hello hello;
     struct welcome welcome; /* valid from DEVICE_OPEN on */
@@ -68,18 +78,19 @@ struct session_device {
     bool is_out_handed;     /* `out` was handed out with SESSION_WRITE */
     bool is_filling;
     bool is_applying;
-    bool has_more;          /* the shell has more to send */
-    bool is_pulling;        /* a PULL is unanswered */
+    bool has_more;   /* the shell has more to send */
+    bool is_pulling; /* a PULL is unanswered */
     size_t unanswered_bytes;
-    uint32_t unanswered;    /* Noise messages with data */
-    uint64_t credit_bytes;  /* stored and not yet credited */
+    uint32_t unanswered;   /* Noise messages with data */
+    uint64_t credit_bytes; /* stored and not yet credited */
     uint64_t bytes_out;
     uint64_t bytes_in;
-    uint32_t round_trips;   /* flights that had to be answered */
-    bool has_heard;         /* something was received since the last flight */
+    uint32_t round_trips; /* flights that had to be answered */
+    bool has_heard;       /* something was received since the last flight */
 };
 
-void session_device_init(struct session_device *session, const struct session_device_config *config);
+void session_device_init(struct session_device *session,
+                         const struct session_device_config *config);
 void session_device_clear(struct session_device *session);
 /* Takes all of `in`, at most SESSION_READ_MAX bytes, and only while session_device_wants_bytes. */
 void session_device_receive(struct session_device *session, struct bytes in);
@@ -101,8 +112,8 @@ struct session_hub {
     enum kith_err err;
     struct channel channel;
     struct hello hello;
-    struct welcome welcome;  /* what this hub says of itself */
-    struct buffer pending;   /* bytes that came while no message could be taken */
+    struct welcome welcome; /* what this hub says of itself */
+    struct buffer pending;  /* bytes that came while no message could be taken */
     struct buffer out;
     bool is_out_handed;
     struct buffer ingest;    /* data frames not yet handed out */
@@ -110,25 +121,28 @@ struct session_hub {
     struct buffer handed;    /* data frames handed out with SESSION_INGEST */
     uint32_t handed_batches;
     bool is_ingesting;
-    bool has_pull;           /* the device asked; its answer is not complete */
-    bool has_pulled;         /* its answer was complete once: notify may go on from there */
+    bool has_pull;   /* the device asked; its answer is not complete */
+    bool has_pulled; /* its answer was complete once: notify may go on from there */
     bool is_loading;
     struct pull pull;
     uint8_t cursor[CURSOR_MAX]; /* what pull.cursor views */
-    uint64_t window_left;    /* bytes of batches that may be sent before CREDIT */
+    uint64_t window_left;       /* bytes of batches that may be sent before CREDIT */
 };
 
 /* `welcome` with the hub's sign key, which only a founder is told. */
 void session_hub_init(struct session_hub *session, const struct noise_keypair *hub,
-                      const uint8_t ephemeral_secret[static KEY_BYTES], const struct welcome *welcome);
+                      const uint8_t ephemeral_secret[static KEY_BYTES],
+                      const struct welcome *welcome);
 void session_hub_clear(struct session_hub *session);
 /* Takes all of `in`, at most SESSION_READ_MAX bytes, and only while session_hub_wants_bytes. */
 void session_hub_receive(struct session_hub *session, struct bytes in);
 bool session_hub_wants_bytes(const struct session_hub *session);
 void session_hub_next(struct session_hub *session, struct session_todo *todo);
-/* KITH_OK lets it in; any other reason is told to the peer and ends the session. `psk` for JOIN and FOUND. */
+/* KITH_OK lets it in; any other reason is told to the peer and ends the session. `psk` for JOIN and
+ * FOUND. */
 void session_hub_identified(struct session_hub *session, enum kith_err err, const uint8_t *psk);
-/* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends the session. */
+/* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends
+ * the session. */
 struct session_answer {
     enum kith_err err;
     struct bytes refusals;
@@ -139,9 +153,10 @@ struct session_answer {
 };
 void session_hub_ingested(struct session_hub *session, const struct session_answer *answer);
 /* `frames` without the CURSOR frame, which is added from `cursor`. */
-void session_hub_loaded(struct session_hub *session, enum kith_err err, struct bytes frames, struct bytes cursor,
-                        bool is_up_to_date);
-/* Something new may be there for this device: once it has pulled, more batches follow without being asked for. */
+void session_hub_loaded(struct session_hub *session, enum kith_err err, struct bytes frames,
+                        struct bytes cursor, bool is_up_to_date);
+/* Something new may be there for this device: once it has pulled, more batches follow without being
+ * asked for. */
 void session_hub_notify(struct session_hub *session);
 
 #endif

@@ -13,8 +13,8 @@ void session_device_init(struct session_device *session, const struct session_de
     buffer_init(&session->pending, 2 * SESSION_READ_MAX);
     buffer_init(&session->out, 2 * WINDOW_BYTES);
     buffer_init(&session->text, NOISE_TEXT_MAX);
-    channel_init_device(&session->channel, config->mode, config->keys, config->ephemeral_secret, config->hub_key,
-                        config->psk);
+    channel_init_device(&session->channel, config->mode, config->keys, config->ephemeral_secret,
+                        config->hub_key, config->psk);
     session->hello = (struct hello){KITH_PROTOCOL_VERSION, config->device, config->clock_ms};
     session->has_more = true;
     session->has_heard = true;
@@ -63,7 +63,8 @@ static void send_text(struct session_device *session, struct bytes text)
     session->bytes_out += session->out.len - before;
 }
 
-/* What kind of frames a batch holds decides what answers to wait for. A batch of our own shell is well formed. */
+/* What kind of frames a batch holds decides what answers to wait for. A batch of our own shell is
+ * well formed. */
 static void note_batch(struct session_device *session, struct bytes frames)
 {
     struct wire_in batch = wire_open(frames);
@@ -110,7 +111,8 @@ static enum kith_err read_control(struct session_device *session, struct frame *
     enum kith_err reason;
     enum kith_err err;
 
-    if (session->state == DEVICE_GREETED && frame->type != FRAME_WELCOME && frame->type != FRAME_ERROR)
+    if (session->state == DEVICE_GREETED && frame->type != FRAME_WELCOME &&
+        frame->type != FRAME_ERROR)
         return KITH_STATE;
     switch (frame->type) {
     case FRAME_WELCOME:
@@ -221,7 +223,8 @@ static bool may_fill(const struct session_device *session)
 
 static bool is_finished(const struct session_device *session)
 {
-    return session->state == DEVICE_OPEN && !session->has_more && session->unanswered == 0 && !session->is_pulling;
+    return session->state == DEVICE_OPEN && !session->has_more && session->unanswered == 0 &&
+           !session->is_pulling;
 }
 
 static void say_bye(struct session_device *session)

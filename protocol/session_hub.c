@@ -7,7 +7,8 @@
 #define CONTROL_ROOM 128 /* WELCOME, CURSOR, ERROR: one frame, at most */
 
 void session_hub_init(struct session_hub *session, const struct noise_keypair *hub,
-                      const uint8_t ephemeral_secret[static KEY_BYTES], const struct welcome *welcome)
+                      const uint8_t ephemeral_secret[static KEY_BYTES],
+                      const struct welcome *welcome)
 {
     memset(session, 0, sizeof *session);
     buffer_init(&session->pending, 2 * SESSION_READ_MAX);
@@ -48,7 +49,8 @@ static void send_text(struct session_hub *session, struct bytes text)
     }
 }
 
-/* The peer is told why where the channel can carry it; after a failed handshake nothing is said at all. */
+/* The peer is told why where the channel can carry it; after a failed handshake nothing is said at
+ * all. */
 static void session_fail(struct session_hub *session, enum kith_err err)
 {
     struct buffer text;
@@ -118,7 +120,8 @@ static enum kith_err read_credit(struct session_hub *session, struct frame *fram
     return err;
 }
 
-static enum kith_err read_frame(struct session_hub *session, struct frame *frame, struct bytes raw, bool *has_data)
+static enum kith_err read_frame(struct session_hub *session, struct frame *frame, struct bytes raw,
+                                bool *has_data)
 {
     if (session->state == HUB_GREETING)
         return read_hello(session, frame);
@@ -162,10 +165,12 @@ static void read_message(struct session_hub *session, struct bytes message)
         session_fail(session, err);
 }
 
-/* A message is taken only while the data that waits leaves room for it: what is unanswered stays within the window. */
+/* A message is taken only while the data that waits leaves room for it: what is unanswered stays
+ * within the window. */
 static bool may_take(const struct session_hub *session)
 {
-    bool is_turn = session->state == HUB_GREETING || session->state == HUB_JOINING || session->state == HUB_OPEN;
+    bool is_turn = session->state == HUB_GREETING || session->state == HUB_JOINING ||
+                   session->state == HUB_OPEN;
 
     return is_turn && session->ingest.len + session->handed.len <= WINDOW_BYTES;
 }
@@ -203,7 +208,9 @@ void session_hub_identified(struct session_hub *session, enum kith_err err, cons
         session->state = HUB_CLOSED;
         session->err = err;
     }
-    send_text(session, buffer_view(&text)); /* of an unknown invitation there is no psk: nothing can be told */
+    send_text(
+        session,
+        buffer_view(&text)); /* of an unknown invitation there is no psk: nothing can be told */
     buffer_clear(&text);
 }
 
@@ -231,8 +238,8 @@ void session_hub_ingested(struct session_hub *session, const struct session_answ
     buffer_clear(&text);
 }
 
-void session_hub_loaded(struct session_hub *session, enum kith_err err, struct bytes frames, struct bytes cursor,
-                        bool is_up_to_date)
+void session_hub_loaded(struct session_hub *session, enum kith_err err, struct bytes frames,
+                        struct bytes cursor, bool is_up_to_date)
 {
     struct buffer text;
 
@@ -267,11 +274,13 @@ void session_hub_notify(struct session_hub *session)
         session->has_pull = true;
 }
 
-/* A pull is answered after the data that came with it is durable, so that its cursor covers that too. */
+/* A pull is answered after the data that came with it is durable, so that its cursor covers that
+ * too. */
 static bool may_load(const struct session_hub *session)
 {
-    return session->has_pull && !session->is_loading && !session->is_ingesting && session->ingest.len == 0 &&
-           session->window_left >= NOISE_TEXT_MAX && session->out.len == 0;
+    return session->has_pull && !session->is_loading && !session->is_ingesting &&
+           session->ingest.len == 0 && session->window_left >= NOISE_TEXT_MAX &&
+           session->out.len == 0;
 }
 
 static void hand_out_ingest(struct session_hub *session, struct session_todo *todo)

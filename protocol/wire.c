@@ -324,14 +324,28 @@ static void key_check(struct wire_in *in, struct level *level)
 static struct level item_check(struct wire_in *in)
 {
     switch (wire_peek(in)) {
-    case WIRE_NIL: wire_nil(in); break;
-    case WIRE_BOOL: (void)wire_bool(in); break;
-    case WIRE_INT: (void)head_take(in, WIRE_INT); break;
-    case WIRE_TEXT: (void)wire_text(in, SIZE_MAX); break;
-    case WIRE_BIN: (void)wire_bin(in, SIZE_MAX); break;
-    case WIRE_ARRAY: return (struct level){.left = wire_array(in, WIRE_ITEMS_MAX)};
-    case WIRE_MAP: return (struct level){.left = wire_map(in, WIRE_ITEMS_MAX) * 2, .is_map = true};
-    case WIRE_NONE: wire_fail(in, in->left.len == 0 ? KITH_CUT : KITH_MALFORMED); break;
+    case WIRE_NIL:
+        wire_nil(in);
+        break;
+    case WIRE_BOOL:
+        (void)wire_bool(in);
+        break;
+    case WIRE_INT:
+        (void)head_take(in, WIRE_INT);
+        break;
+    case WIRE_TEXT:
+        (void)wire_text(in, SIZE_MAX);
+        break;
+    case WIRE_BIN:
+        (void)wire_bin(in, SIZE_MAX);
+        break;
+    case WIRE_ARRAY:
+        return (struct level){.left = wire_array(in, WIRE_ITEMS_MAX)};
+    case WIRE_MAP:
+        return (struct level){.left = wire_map(in, WIRE_ITEMS_MAX) * 2, .is_map = true};
+    case WIRE_NONE:
+        wire_fail(in, in->left.len == 0 ? KITH_CUT : KITH_MALFORMED);
+        break;
     }
     return (struct level){.left = 0};
 }

@@ -1,20 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deterministic msgpack: a strict, bounded reader with a sticky error, and a writer over msgpack-c's packer.
+ * Deterministic msgpack: a strict, bounded reader with a sticky error, and a writer over
+ * msgpack-c's packer.
  *
- * One value has one encoding: shortest integer, string and binary forms, valid UTF-8, no floats, no extensions, array
- * and map counts in their shortest form and at most WIRE_ITEMS_MAX, nesting at most WIRE_DEPTH_MAX, map keys unsigned
- * and strictly ascending. What the reader accepts re-encodes to the same bytes, so bytes can be hashed and signed as
- * they came. The reader allocates nothing. Source: the msgpack specification (github.com/msgpack/msgpack, spec.md).
+ * One value has one encoding: shortest integer, string and binary forms, valid UTF-8, no floats, no
+ * extensions, array and map counts in their shortest form and at most WIRE_ITEMS_MAX, nesting at
+ * most WIRE_DEPTH_MAX, map keys unsigned and strictly ascending. What the reader accepts re-encodes
+ * to the same bytes, so bytes can be hashed and signed as they came. The reader allocates nothing.
+ * Source: the msgpack specification (github.com/msgpack/msgpack, spec.md).
  *
- * Reading after a failure returns zero, an empty view, false; the first failure stays. Ask once, with wire_close.
+ * Reading after a failure returns zero, an empty view, false; the first failure stays. Ask once,
+ * with wire_close.
  */
 #ifndef KITH_PROTOCOL_WIRE_H
 #define KITH_PROTOCOL_WIRE_H
 
 #include "protocol/bytes.h"
 
-enum wire_kind { WIRE_NONE, WIRE_NIL, WIRE_BOOL, WIRE_INT, WIRE_TEXT, WIRE_BIN, WIRE_ARRAY, WIRE_MAP };
+enum wire_kind {
+    WIRE_NONE,
+    WIRE_NIL,
+    WIRE_BOOL,
+    WIRE_INT,
+    WIRE_TEXT,
+    WIRE_BIN,
+    WIRE_ARRAY,
+    WIRE_MAP
+};
 
 struct wire_in {
     struct bytes left;
@@ -37,7 +49,8 @@ struct bytes wire_text(struct wire_in *in, size_t max);
 struct bytes wire_bin(struct wire_in *in, size_t max);
 /* Exactly `len` bytes, copied to `to` (zeroed on failure). */
 void wire_bin_exact(struct wire_in *in, uint8_t *to, size_t len);
-/* The number of items of the array that follows, at most `max`; never more than there are bytes left. */
+/* The number of items of the array that follows, at most `max`; never more than there are bytes
+ * left. */
 uint32_t wire_array(struct wire_in *in, uint32_t max);
 /* An array with exactly `count` items. */
 void wire_array_exact(struct wire_in *in, uint32_t count);
@@ -64,7 +77,8 @@ void wire_put_value(struct buffer *out, struct bytes value);
 
 /* Whether `value` is exactly one well-formed value. */
 bool wire_is_value(struct bytes value);
-/* Whether it is valid UTF-8 (no surrogates, no overlong forms; NUL is refused: it ends a C string). */
+/* Whether it is valid UTF-8 (no surrogates, no overlong forms; NUL is refused: it ends a C string).
+ */
 bool wire_is_utf8(struct bytes text);
 
 #endif

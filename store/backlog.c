@@ -2,11 +2,12 @@
 /*
  * What a device has not seen yet, in batches.
  *
- * Every item of the log (a change, an entry of an access chain) has a sequence. A device that was let into a circle at
- * sequence G receives everything older of it at the place of G: an item's place is (max(its sequence, G), its
- * sequence). Places are totally ordered, so a pair of numbers says how far a device has come, also in the middle of a
- * circle that it was newly let into. That pair is the cursor, with the place in the roster and the digest of what was
- * delivered; only this file knows how it is written.
+ * Every item of the log (a change, an entry of an access chain) has a sequence. A device that was
+ * let into a circle at sequence G receives everything older of it at the place of G: an item's
+ * place is (max(its sequence, G), its sequence). Places are totally ordered, so a pair of numbers
+ * says how far a device has come, also in the middle of a circle that it was newly let into. That
+ * pair is the cursor, with the place in the roster and the digest of what was delivered; only this
+ * file knows how it is written.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -53,13 +54,15 @@ void backlog_clear(struct backlog *backlog)
     buffer_clear(&backlog->frames);
 }
 
-/* A cursor of another incarnation, of another form, or one that does not agree with what the device holds, is worth
- * nothing: everything is sent again, and what is there already is skipped by the device. */
+/* A cursor of another incarnation, of another form, or one that does not agree with what the device
+ * holds, is worth nothing: everything is sent again, and what is there already is skipped by the
+ * device. */
 static struct position position_read(const struct ledger *ledger, const struct pull *pull)
 {
     struct position position = {0};
 
-    if (pull->cursor.len != CURSOR_BYTES || !seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES))
+    if (pull->cursor.len != CURSOR_BYTES ||
+        !seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES))
         return position;
     if (!pull->is_continued && !seal_equal(pull->cursor.ptr + 20, pull->digest, DIGEST_BYTES))
         return position;
@@ -168,7 +171,8 @@ static void load_roster(struct loader *loader)
 
 /* What the device wrote itself is not sent back: it has it, and an ACK said so.
  * An entry of an access chain travels with the one box that is for this device, if there is one. */
-static bool load_entry(struct loader *loader, const struct circle *circle, const struct hub_item *item)
+static bool load_entry(struct loader *loader, const struct circle *circle,
+                       const struct hub_item *item)
 {
     uint8_t row[BOX_ROW_BYTES];
     struct bytes entry;
@@ -183,7 +187,8 @@ static bool load_entry(struct loader *loader, const struct circle *circle, const
     }
     if (!has_room(loader, entry.len + BOX_ROW_BYTES + 64))
         return false;
-    if (item->n == circle->count && hub_box_get(&loader->txn, item->circle, circle->epoch, loader->device, &box) &&
+    if (item->n == circle->count &&
+        hub_box_get(&loader->txn, item->circle, circle->epoch, loader->device, &box) &&
         box.len == BOX_BYTES) {
         put_u32(row, loader->device);
         memcpy(row + 4, box.ptr, BOX_BYTES);
@@ -194,7 +199,8 @@ static bool load_entry(struct loader *loader, const struct circle *circle, const
     return true;
 }
 
-static bool load_change(struct loader *loader, const struct circle *circle, const struct hub_item *item)
+static bool load_change(struct loader *loader, const struct circle *circle,
+                        const struct hub_item *item)
 {
     if (item->device == loader->device)
         return true;
@@ -235,10 +241,11 @@ static void load_source(struct loader *loader)
     store_forget(&loader->txn);
 }
 
-enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull, bool roster_only,
-                          struct backlog *backlog)
+enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
+                          bool roster_only, struct backlog *backlog)
 {
-    struct loader loader = {.txn = store_begin(ledger->store, STORE_READ), .device = device, .backlog = backlog};
+    struct loader loader = {
+        .txn = store_begin(ledger->store, STORE_READ), .device = device, .backlog = backlog};
 
     buffer_reset(&backlog->frames);
     backlog->change_count = 0;

@@ -138,18 +138,21 @@ void device_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, stru
     store_put(txn, TABLE_DEVICE_ENTRY, key_bytes(&key), entry);
 }
 
-bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint8_t epoch_key[static KEY_BYTES])
+bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch,
+                    uint8_t epoch_key[static KEY_BYTES])
 {
     struct key key = key_of_pair(circle, epoch);
     struct bytes value;
 
-    if (!store_get(txn, TABLE_DEVICE_KEY, key_bytes(&key), &value) || !has_size(txn, value, KEY_BYTES))
+    if (!store_get(txn, TABLE_DEVICE_KEY, key_bytes(&key), &value) ||
+        !has_size(txn, value, KEY_BYTES))
         return false;
     memcpy(epoch_key, value.ptr, KEY_BYTES);
     return true;
 }
 
-void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, const uint8_t epoch_key[static KEY_BYTES])
+void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch,
+                    const uint8_t epoch_key[static KEY_BYTES])
 {
     struct key key = key_of_pair(circle, epoch);
 
@@ -158,7 +161,8 @@ void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, cons
 
 #define CHAIN_ROW_BYTES (4 + 8 + HASH_BYTES + 8 + 8)
 
-static void chain_read(struct store_txn *txn, uint32_t number, struct bytes value, struct chain_row *row)
+static void chain_read(struct store_txn *txn, uint32_t number, struct bytes value,
+                       struct chain_row *row)
 {
     if (!has_size(txn, value, CHAIN_ROW_BYTES))
         return;
@@ -173,7 +177,8 @@ static void chain_read(struct store_txn *txn, uint32_t number, struct bytes valu
 struct chain_row *device_chains(struct store_txn *txn, uint32_t circle, uint32_t *count)
 {
     struct key prefix = key_of_u32(circle);
-    struct store_walk walk = store_walk_begin(txn, TABLE_DEVICE_CHAIN, key_bytes(&prefix), key_bytes(&prefix));
+    struct store_walk walk =
+        store_walk_begin(txn, TABLE_DEVICE_CHAIN, key_bytes(&prefix), key_bytes(&prefix));
     struct chain_row *rows = NULL;
     uint32_t room = 0;
 
@@ -233,7 +238,8 @@ static struct key log_key(uint32_t circle, uint32_t chain, uint64_t n)
 /* mark, id, signature, sealed */
 #define LOG_HEAD_BYTES (8 + HASH_BYTES + SIGNATURE_BYTES)
 
-bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, struct log_row *row)
+bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                    struct log_row *row)
 {
     struct key key = log_key(circle, chain, n);
     struct bytes value;
@@ -251,7 +257,8 @@ bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint
     return true;
 }
 
-void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, const struct log_row *row)
+void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                    const struct log_row *row)
 {
     struct key key = log_key(circle, chain, n);
     struct buffer value;
@@ -270,7 +277,8 @@ void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint
     buffer_clear(&value);
 }
 
-void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, enum kith_err reason)
+void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                      enum kith_err reason)
 {
     struct key key = log_key(circle, chain, n);
     uint8_t value[4];
@@ -329,7 +337,8 @@ static struct key refused_key(uint32_t circle, unsigned kind, uint64_t n)
     return key;
 }
 
-void device_refused_put(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n, enum kith_err reason)
+void device_refused_put(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n,
+                        enum kith_err reason)
 {
     struct key key = refused_key(circle, kind, n);
     uint8_t value[4];
@@ -409,8 +418,8 @@ bool device_intent_next(struct store_walk *walk, struct intent_row *row)
     return true;
 }
 
-static struct key record_blind(const struct store_txn *txn, const uint8_t circle[static ID_BYTES], uint32_t type,
-                               const uint8_t record[static ID_BYTES])
+static struct key record_blind(const struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                               uint32_t type, const uint8_t record[static ID_BYTES])
 {
     struct key key = {.len = STORE_BLIND_BYTES};
     uint8_t name[ID_BYTES + 4 + ID_BYTES];
@@ -422,8 +431,9 @@ static struct key record_blind(const struct store_txn *txn, const uint8_t circle
     return key;
 }
 
-struct record_place device_record_find(struct store_txn *txn, uint32_t circle, const uint8_t circle_id[static ID_BYTES],
-                                       uint32_t type, const uint8_t record[static ID_BYTES])
+struct record_place device_record_find(struct store_txn *txn, uint32_t circle,
+                                       const uint8_t circle_id[static ID_BYTES], uint32_t type,
+                                       const uint8_t record[static ID_BYTES])
 {
     struct key key = record_blind(txn, circle_id, type, record);
     struct record_place place = {.circle = circle, .type = type};
@@ -432,8 +442,9 @@ struct record_place device_record_find(struct store_txn *txn, uint32_t circle, c
     return place;
 }
 
-struct record_place device_record_new(struct store_txn *txn, uint32_t circle, const uint8_t circle_id[static ID_BYTES],
-                                      uint32_t type, const uint8_t record[static ID_BYTES])
+struct record_place device_record_new(struct store_txn *txn, uint32_t circle,
+                                      const uint8_t circle_id[static ID_BYTES], uint32_t type,
+                                      const uint8_t record[static ID_BYTES])
 {
     struct key key = record_blind(txn, circle_id, type, record);
     struct record_place place = {.circle = circle, .type = type};

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The rows of a device's tables: every key and value is built and taken apart here and nowhere else.
+ * The rows of a device's tables: every key and value is built and taken apart here and nowhere
+ * else.
  *
- * All functions work within the caller's transaction and share its sticky error; what they return after a failure is
- * empty. Views live until the transaction ends or store_forget.
+ * All functions work within the caller's transaction and share its sticky error; what they return
+ * after a failure is empty. Views live until the transaction ends or store_forget.
  */
 #ifndef KITH_STORE_DEVICE_ROWS_H
 #define KITH_STORE_DEVICE_ROWS_H
@@ -25,7 +26,8 @@ struct circle_row {
     struct circle circle;
     uint32_t acked_entries; /* of the access chain: what is at the hub for certain */
     uint32_t owed_roster;   /* how many roster entries there were when nothing was owed last */
-    uint32_t told_roster;   /* the heads that this device's own changes have named last, by their seq */
+    uint32_t
+        told_roster; /* the heads that this device's own changes have named last, by their seq */
     uint32_t told_circle;
 };
 uint32_t device_circle_number(struct store_txn *txn, const uint8_t circle[static ID_BYTES]);
@@ -37,10 +39,13 @@ void device_circle_put(struct store_txn *txn, const struct circle_row *row);
 uint32_t device_circle_count(struct store_txn *txn);
 bool device_entry_get(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes *entry);
 void device_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes entry);
-bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint8_t key[static KEY_BYTES]);
-void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, const uint8_t key[static KEY_BYTES]);
+bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch,
+                    uint8_t key[static KEY_BYTES]);
+void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch,
+                    const uint8_t key[static KEY_BYTES]);
 
-/* One device's chain in one circle. This device's own has the number CHAIN_OWN, the others are numbered from 1. */
+/* One device's chain in one circle. This device's own has the number CHAIN_OWN, the others are
+ * numbered from 1. */
 #define CHAIN_OWN 0
 struct chain_row {
     uint32_t number;
@@ -60,11 +65,15 @@ struct log_row {
     struct change change;
     uint8_t id[HASH_BYTES];
 };
-bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, struct log_row *row);
-void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, const struct log_row *row);
-void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n, enum kith_err reason);
+bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                    struct log_row *row);
+void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                    const struct log_row *row);
+void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
+                      enum kith_err reason);
 
-/* The newest receipt of the hub for this device's chain in a circle: the signed lines as they came. */
+/* The newest receipt of the hub for this device's chain in a circle: the signed lines as they came.
+ */
 struct receipt_row {
     uint64_t n;
     uint8_t head[HASH_BYTES];
@@ -76,7 +85,8 @@ bool device_receipt_get(struct store_txn *txn, uint32_t circle, struct receipt_r
 void device_receipt_put(struct store_txn *txn, uint32_t circle, const struct receipt_row *row);
 
 /* What the hub refused: kind as in enum ack_kind. */
-void device_refused_put(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n, enum kith_err reason);
+void device_refused_put(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n,
+                        enum kith_err reason);
 void device_refused_delete(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n);
 struct refused_row {
     uint32_t circle;
@@ -104,11 +114,14 @@ struct record_place {
     uint32_t type;
     uint32_t number; /* over all circles, from 1; 0: not known */
 };
-struct record_place device_record_find(struct store_txn *txn, uint32_t circle, const uint8_t circle_id[static ID_BYTES],
-                                       uint32_t type, const uint8_t record[static ID_BYTES]);
-struct record_place device_record_new(struct store_txn *txn, uint32_t circle, const uint8_t circle_id[static ID_BYTES],
-                                      uint32_t type, const uint8_t record[static ID_BYTES]);
-bool device_record_get(struct store_txn *txn, const struct record_place *place, struct bytes *value);
+struct record_place device_record_find(struct store_txn *txn, uint32_t circle,
+                                       const uint8_t circle_id[static ID_BYTES], uint32_t type,
+                                       const uint8_t record[static ID_BYTES]);
+struct record_place device_record_new(struct store_txn *txn, uint32_t circle,
+                                      const uint8_t circle_id[static ID_BYTES], uint32_t type,
+                                      const uint8_t record[static ID_BYTES]);
+bool device_record_get(struct store_txn *txn, const struct record_place *place,
+                       struct bytes *value);
 void device_record_put(struct store_txn *txn, const struct record_place *place, struct bytes value);
 uint64_t device_record_count(struct store_txn *txn);
 /* Walks the records of a circle, of one type unless `type` is 0. */

@@ -145,14 +145,16 @@ static struct key box_key(uint32_t circle, uint32_t epoch, uint32_t device)
     return key;
 }
 
-bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes *box)
+bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device,
+                 struct bytes *box)
 {
     struct key key = box_key(circle, epoch, device);
 
     return store_get(txn, TABLE_HUB_BOX, key_bytes(&key), box);
 }
 
-void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes box)
+void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device,
+                 struct bytes box)
 {
     struct key key = box_key(circle, epoch, device);
 
@@ -211,7 +213,8 @@ uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after
     uint64_t sequence = 0;
 
     key_u64(&from, after + 1);
-    struct store_walk walk = store_walk_begin(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&prefix), key_bytes(&from));
+    struct store_walk walk =
+        store_walk_begin(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&prefix), key_bytes(&from));
     if (store_walk_next(&walk) && walk.key.len == 12)
         sequence = get_u64(walk.key.ptr + 4);
     store_walk_end(&walk);
@@ -308,7 +311,8 @@ bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *ite
     if (!store_get(txn, TABLE_HUB_LOG, key_bytes(&key), &value))
         return false;
     memset(item, 0, sizeof *item);
-    if (value.len < ITEM_HEAD_BYTES || (value.ptr[0] != HUB_ITEM_CHANGE && value.ptr[0] != HUB_ITEM_ENTRY)) {
+    if (value.len < ITEM_HEAD_BYTES ||
+        (value.ptr[0] != HUB_ITEM_CHANGE && value.ptr[0] != HUB_ITEM_ENTRY)) {
         store_fail(txn, KITH_DAMAGED);
         return false;
     }
@@ -328,7 +332,8 @@ bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *ite
     return true;
 }
 
-bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n, uint8_t id[static HASH_BYTES])
+bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n,
+                   uint8_t id[static HASH_BYTES])
 {
     struct key key = chain_key(circle, device);
     struct hub_item item;

@@ -2,8 +2,8 @@
 /*
  * The rows of the hub's tables: every key and value is built and taken apart here and nowhere else.
  *
- * All functions work within the caller's transaction and share its sticky error; what they return after a failure is
- * empty. Views live until the transaction ends or store_forget.
+ * All functions work within the caller's transaction and share its sticky error; what they return
+ * after a failure is empty. Views live until the transaction ends or store_forget.
  */
 #ifndef KITH_STORE_HUB_ROWS_H
 #define KITH_STORE_HUB_ROWS_H
@@ -31,12 +31,15 @@ void hub_circle_get(struct store_txn *txn, uint32_t number, struct circle *circl
 void hub_circle_put(struct store_txn *txn, uint32_t number, const struct circle *circle);
 bool hub_entry_get(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes *entry);
 void hub_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes entry);
-bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes *box);
-void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device, struct bytes box);
+bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device,
+                 struct bytes *box);
+void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device,
+                 struct bytes box);
 
 /* Since which sequence a device is served a circle. */
 void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence);
-/* Walks the grants of one device: `walk` from hub_grants, then hub_grant_next until false, then store_walk_end. */
+/* Walks the grants of one device: `walk` from hub_grants, then hub_grant_next until false, then
+ * store_walk_end. */
 struct store_walk hub_grants(struct store_txn *txn, uint32_t device);
 bool hub_grant_next(struct store_walk *walk, uint32_t *circle, uint64_t *sequence);
 
@@ -58,15 +61,16 @@ enum hub_item_kind { HUB_ITEM_CHANGE = 1, HUB_ITEM_ENTRY = 2 };
 struct hub_item {
     enum hub_item_kind kind;
     uint32_t circle;
-    uint32_t device;         /* the author */
-    uint64_t n;              /* CHANGE; ENTRY: the entry's seq */
-    uint8_t id[HASH_BYTES];  /* CHANGE */
-    struct change change;    /* CHANGE */
+    uint32_t device;        /* the author */
+    uint64_t n;             /* CHANGE; ENTRY: the entry's seq */
+    uint8_t id[HASH_BYTES]; /* CHANGE */
+    struct change change;   /* CHANGE */
 };
 /* Adds an item under the next sequence, with all indexes; returns the sequence. */
 uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item);
 bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *item);
 /* The id of a device's n-th change in a circle; false if it is not here. */
-bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n, uint8_t id[static HASH_BYTES]);
+bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n,
+                   uint8_t id[static HASH_BYTES]);
 
 #endif

@@ -13,8 +13,11 @@ enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
                             const uint8_t founding_psk[static KEY_BYTES])
 {
     struct store *store;
-    const struct store_options options = {
-        .kind = STORE_HUB, .folder = folder, .key = keys->storage, .is_new = true, .is_exclusive = true};
+    const struct store_options options = {.kind = STORE_HUB,
+                                          .folder = folder,
+                                          .key = keys->storage,
+                                          .is_new = true,
+                                          .is_exclusive = true};
     uint8_t incarnation[INCARNATION_BYTES];
     enum kith_err err = store_open(&store, &options);
 
@@ -93,7 +96,7 @@ void ledger_close(struct ledger **ledger)
     roster_clear(&(*ledger)->roster);
     (void)pthread_rwlock_destroy(&(*ledger)->roster_lock);
     free((*ledger)->attempts);
-    seal_wipe(&(*ledger)->keys, sizeof (*ledger)->keys);
+    seal_wipe(&(*ledger)->keys, sizeof(*ledger)->keys);
     free(*ledger);
     *ledger = NULL;
 }
@@ -136,7 +139,8 @@ static enum kith_err count_attempt(struct ledger *ledger, uint32_t device)
 }
 
 static enum kith_err identify_joiner(struct ledger *ledger, const struct ledger_visitor *visitor,
-                                     const struct roster_device *device, uint8_t psk[static KEY_BYTES])
+                                     const struct roster_device *device,
+                                     uint8_t psk[static KEY_BYTES])
 {
     if (!device || device->state != DEVICE_INVITED || device->expires_s <= visitor->now_s)
         return KITH_EXPIRED;
@@ -149,7 +153,8 @@ static enum kith_err identify_joiner(struct ledger *ledger, const struct ledger_
     return store_commit(&txn);
 }
 
-static enum kith_err identify_device(const struct ledger *ledger, const struct ledger_visitor *visitor,
+static enum kith_err identify_device(const struct ledger *ledger,
+                                     const struct ledger_visitor *visitor,
                                      const struct roster_device *device)
 {
     if (ledger->roster.count == 0)

@@ -2,9 +2,10 @@
 /*
  * The ledger: everything a hub keeps, behind the few calls that its sessions need.
  *
- * Roster and access chains are enforced here by the rules of protocol/, changes are verified, chained and numbered.
- * Threads: ledger_verify, ledger_load and the readers may run on any thread at the same time; ledger_commit runs on
- * one thread only. The roster in memory is guarded by a lock; the store by LMDB's snapshots.
+ * Roster and access chains are enforced here by the rules of protocol/, changes are verified,
+ * chained and numbered. Threads: ledger_verify, ledger_load and the readers may run on any thread
+ * at the same time; ledger_commit runs on one thread only. The roster in memory is guarded by a
+ * lock; the store by LMDB's snapshots.
  */
 #ifndef KITH_STORE_LEDGER_H
 #define KITH_STORE_LEDGER_H
@@ -41,7 +42,8 @@ void ledger_close(struct ledger **ledger);
 void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static INCARNATION_BYTES]);
 
 /* May a peer come in? KITH_OK, or the reason to tell it. `psk` is set for JOIN and FOUND.
- * JOIN counts as an attempt on that invitation; after LEDGER_ATTEMPTS_MAX it is closed with TOO_MANY until a restart. */
+ * JOIN counts as an attempt on that invitation; after LEDGER_ATTEMPTS_MAX it is closed with
+ * TOO_MANY until a restart. */
 #define LEDGER_ATTEMPTS_MAX 10
 struct ledger_visitor {
     enum channel_mode mode;
@@ -59,21 +61,21 @@ struct ingest {
     uint32_t device;
     uint8_t noise_key[KEY_BYTES];
     uint64_t now_s;
-    struct buffer frames;   /* a copy */
+    struct buffer frames; /* a copy */
     /* From ledger_verify. */
     struct arena arena;
     struct ingest_item *items;
     uint32_t item_count;
     uint32_t item_room;
-    enum kith_err err;      /* the frames are not well formed: the session ends */
+    enum kith_err err; /* the frames are not well formed: the session ends */
     /* From ledger_commit. */
     struct buffer refusals;
     struct buffer lines;
     uint32_t line_count;
     uint8_t signature[SIGNATURE_BYTES];
     bool is_enrolled;
-    uint32_t stored_count;  /* changes that were new */
-    void *owner;            /* the caller's; not touched */
+    uint32_t stored_count; /* changes that were new */
+    void *owner;           /* the caller's; not touched */
 };
 
 void ingest_init(struct ingest *ingest);
@@ -81,8 +83,8 @@ void ingest_clear(struct ingest *ingest);
 
 /* Checks forms, hashes and signatures; nothing is stored. Sets ingest->err. */
 void ledger_verify(struct ledger *ledger, struct ingest *ingest);
-/* Stores what is admissible of all of them in one durable transaction and composes their answers. If it fails, nothing
- * was stored and every session must end with the error. */
+/* Stores what is admissible of all of them in one durable transaction and composes their answers.
+ * If it fails, nothing was stored and every session must end with the error. */
 MUST_USE enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count);
 /* The answer as the session wants it; views into the ingest. */
 void ingest_answer(const struct ingest *ingest, struct session_answer *answer);
@@ -98,8 +100,8 @@ struct backlog {
 void backlog_init(struct backlog *backlog);
 void backlog_clear(struct backlog *backlog);
 /* `roster_only`: for a device that is only joining. */
-MUST_USE enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull, bool roster_only,
-                                   struct backlog *backlog);
+MUST_USE enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
+                                   bool roster_only, struct backlog *backlog);
 
 struct ledger_stats {
     uint64_t changes;

@@ -14,25 +14,25 @@ struct ledger {
     uint8_t incarnation[INCARNATION_BYTES];
     pthread_rwlock_t roster_lock; /* written by ledger_commit only */
     struct roster roster;
-    uint8_t *attempts;            /* per device number - 1, of invitations; grows with the roster */
+    uint8_t *attempts; /* per device number - 1, of invitations; grows with the roster */
     uint32_t attempts_room;
 };
 
 /* One thing to be stored, as ledger_verify found it. Views live in the ingest's frames. */
 struct ingest_item {
     enum ack_kind kind;
-    bool is_psk;                /* an INVITE frame: goes with an invitation, is not acknowledged */
+    bool is_psk; /* an INVITE frame: goes with an invitation, is not acknowledged */
     uint8_t circle[ID_BYTES];
     uint32_t device;
     uint64_t n;
-    uint8_t prev[HASH_BYTES];   /* the id that `id` was computed with */
+    uint8_t prev[HASH_BYTES]; /* the id that `id` was computed with */
     uint8_t id[HASH_BYTES];
     struct change change;
     struct bytes entry;
-    struct bytes frame;         /* CIRCLE: the frame's content, for its boxes */
+    struct bytes frame; /* CIRCLE: the frame's content, for its boxes */
     uint8_t psk[KEY_BYTES];
-    enum kith_err checked;      /* what verification found */
-    enum kith_err verdict;      /* what the commit decided: KITH_OK, or why it is refused */
+    enum kith_err checked; /* what verification found */
+    enum kith_err verdict; /* what the commit decided: KITH_OK, or why it is refused */
 };
 
 /* Reads the roster from the store anew. */

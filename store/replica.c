@@ -29,7 +29,8 @@ void identity_make(struct identity *identity)
 
 void identity_public(const struct identity *identity, struct device_public *keys)
 {
-    /* libsodium keeps the public key in the second half of the secret one (RFC 8032's seed is the first). */
+    /* libsodium keeps the public key in the second half of the secret one (RFC 8032's seed is the
+     * first). */
     memcpy(keys->sign, identity->sign_secret + KEY_BYTES, KEY_BYTES);
     memcpy(keys->noise, identity->noise.public, KEY_BYTES);
     seal_box_public(identity->box_secret, keys->box);
@@ -146,7 +147,7 @@ void replica_close(struct replica **replica)
         return;
     store_close(&(*replica)->store);
     roster_clear(&(*replica)->roster);
-    seal_wipe(&(*replica)->identity, sizeof (*replica)->identity);
+    seal_wipe(&(*replica)->identity, sizeof(*replica)->identity);
     free(*replica);
     *replica = NULL;
 }
@@ -173,7 +174,8 @@ uint32_t replica_person(const struct replica *replica)
     return device ? device->person : 0;
 }
 
-/* The hub serves one such circle and the founder's device makes it first of all: it has the lowest number. */
+/* The hub serves one such circle and the founder's device makes it first of all: it has the lowest
+ * number. */
 bool replica_agency_circle(struct replica *replica, uint8_t circle[static ID_BYTES])
 {
     struct store_txn txn = store_begin(replica->store, STORE_READ);
@@ -214,7 +216,8 @@ void replica_hub_get(struct store_txn *txn, struct hub_state *hub)
     struct bytes value;
 
     memset(hub, 0, sizeof *hub);
-    if (!device_meta_get(txn, meta_hub, &value) || value.len != HUB_ROW_BYTES || value.ptr[72] > CURSOR_MAX)
+    if (!device_meta_get(txn, meta_hub, &value) || value.len != HUB_ROW_BYTES ||
+        value.ptr[72] > CURSOR_MAX)
         return;
     memcpy(hub->incarnation, value.ptr, INCARNATION_BYTES);
     memcpy(hub->cursor, value.ptr + 8, CURSOR_MAX);
@@ -268,7 +271,8 @@ bool replica_is_owed_checked(struct store_txn *txn, const struct roster *roster)
 {
     struct bytes value;
 
-    return device_meta_get(txn, meta_owed, &value) && value.len == 4 && get_u32(value.ptr) == roster->count;
+    return device_meta_get(txn, meta_owed, &value) && value.len == 4 &&
+           get_u32(value.ptr) == roster->count;
 }
 
 void replica_set_owed_checked(struct store_txn *txn, uint32_t roster_count)

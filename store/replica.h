@@ -2,11 +2,12 @@
 /*
  * The replica: everything a device keeps, behind the calls that saving, reading and syncing need.
  *
- * 1. What a call reported as saved or applied is durable; a step is one transaction with all that belongs to it.
+ * 1. What a call reported as saved or applied is durable; a step is one transaction with all that
+ * belongs to it.
  * 2. The outbox is derived: the own log above the last receipt. Nothing is tracked beside it.
  * 3. A change is merged once everything it has seen is; until then it waits, also without its key.
- * 4. Nothing that came from the hub is believed: entries, signatures, chains and keys are checked here.
- * Random numbers come from libsodium; time is handed in. One thread at a time.
+ * 4. Nothing that came from the hub is believed: entries, signatures, chains and keys are checked
+ * here. Random numbers come from libsodium; time is handed in. One thread at a time.
  */
 #ifndef KITH_STORE_REPLICA_H
 #define KITH_STORE_REPLICA_H
@@ -24,8 +25,10 @@ struct identity {
     uint8_t sign_secret[SIGN_KEY_BYTES];
     struct noise_keypair noise;
     uint8_t box_secret[KEY_BYTES];
-    uint8_t invite_box_secret[KEY_BYTES]; /* opens what was sealed to the invitation; zeros for the founder */
-    uint8_t root_seed[KEY_BYTES];         /* the agency's root key, on the founder's device; zeros elsewhere */
+    uint8_t invite_box_secret[KEY_BYTES]; /* opens what was sealed to the invitation; zeros for the
+                                             founder */
+    uint8_t
+        root_seed[KEY_BYTES]; /* the agency's root key, on the founder's device; zeros elsewhere */
     uint8_t hub_key[KEY_BYTES];
     char address[ADDRESS_MAX];
 };
@@ -41,11 +44,13 @@ struct replica_options {
     bool is_volatile; /* for the simulator */
     size_t map_bytes; /* 0: the default */
 };
-MUST_USE enum kith_err replica_open(struct replica **replica, const struct replica_options *options);
+MUST_USE enum kith_err replica_open(struct replica **replica,
+                                    const struct replica_options *options);
 /* Accepts NULL, leaves NULL. */
 void replica_close(struct replica **replica);
 const struct identity *replica_identity(const struct replica *replica);
-MUST_USE enum kith_err replica_set_identity(struct replica *replica, const struct identity *identity);
+MUST_USE enum kith_err replica_set_identity(struct replica *replica,
+                                            const struct identity *identity);
 const struct roster *replica_roster(const struct replica *replica);
 struct store *replica_store(struct replica *replica);
 /* The person of this device; 0 while it is not enrolled. */
@@ -53,7 +58,8 @@ uint32_t replica_person(const struct replica *replica);
 /* The agency's circle; false until it has arrived. */
 bool replica_agency_circle(struct replica *replica, uint8_t circle[static ID_BYTES]);
 
-/* One edit of a save: what is to be so. What it replaces is found by the replica: all that is live there. */
+/* One edit of a save: what is to be so. What it replaces is found by the replica: all that is live
+ * there. */
 struct edit {
     uint8_t record[ID_BYTES];
     uint32_t type;
@@ -70,12 +76,13 @@ struct save {
     uint32_t edit_count;
     uint64_t now_ms; /* corrected by the hub's clock */
 };
-/* Writes one change: all edits or none. Edits that change nothing are left out; if none is left, nothing is written
- * and `dot` is zero. UNKNOWN_CIRCLE, NOT_MEMBER, NO_KEY, TOO_LARGE, FULL, ... */
-MUST_USE enum kith_err replica_save(struct replica *replica, const struct save *save, struct dot *dot);
+/* Writes one change: all edits or none. Edits that change nothing are left out; if none is left,
+ * nothing is written and `dot` is zero. UNKNOWN_CIRCLE, NOT_MEMBER, NO_KEY, TOO_LARGE, FULL, ... */
+MUST_USE enum kith_err replica_save(struct replica *replica, const struct save *save,
+                                    struct dot *dot);
 
-/* A new circle, made offline, and its first change in the same transaction. `save->circle` is ignored; where an edit's
- * record id is all zeros it becomes the circle's id. */
+/* A new circle, made offline, and its first change in the same transaction. `save->circle` is
+ * ignored; where an edit's record id is all zeros it becomes the circle's id. */
 struct genesis {
     enum circle_kind kind;
     struct circle_member *members; /* ascending by person; empty for the agency's circle */
@@ -90,10 +97,11 @@ MUST_USE enum kith_err replica_found_circle(struct replica *replica, const struc
 MUST_USE enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static ID_BYTES],
                                      const struct circle_member *member);
 
-/* A device's half of a roster entry that only the hub can place: written on the current head when it is sent. */
+/* A device's half of a roster entry that only the hub can place: written on the current head when
+ * it is sent. */
 struct roster_request {
     bool is_wanted;
-    bool waits_for_hub;    /* the founder's entry names the hub's sign key, which comes with WELCOME */
+    bool waits_for_hub; /* the founder's entry names the hub's sign key, which comes with WELCOME */
     bool is_sent;
     bool is_done;          /* it stands in the roster */
     enum kith_err refusal; /* or why not */
@@ -117,7 +125,7 @@ struct sending {
     uint64_t now_s;
     struct roster_request request;
     struct buffer request_entry; /* as sent */
-    uint64_t sent_bytes; /* of changes: sealed text, mark, signature */
+    uint64_t sent_bytes;         /* of changes: sealed text, mark, signature */
 };
 void sending_init(struct sending *sending, uint64_t now_s);
 void sending_clear(struct sending *sending);
@@ -134,8 +142,9 @@ struct applied {
     bool has_more; /* something is to be sent because of this */
 };
 /* Stores one batch, all or nothing. */
-MUST_USE enum kith_err replica_apply(struct replica *replica, struct sending *sending, const struct welcome *welcome,
-                                     struct bytes frames, uint64_t now_ms, struct applied *applied);
+MUST_USE enum kith_err replica_apply(struct replica *replica, struct sending *sending,
+                                     const struct welcome *welcome, struct bytes frames,
+                                     uint64_t now_ms, struct applied *applied);
 
 /* Reading. The caller opens a transaction on replica_store; views live as long as it does. */
 
@@ -146,20 +155,23 @@ struct found_record {
 };
 /* The record of a type whose id begins with `bits` bits of `id`. NOT_FOUND, AMBIGUOUS. */
 MUST_USE enum kith_err replica_find(struct store_txn *txn, uint32_t type,
-                                    const uint8_t id[static ID_BYTES], unsigned bits, struct found_record *found);
+                                    const uint8_t id[static ID_BYTES], unsigned bits,
+                                    struct found_record *found);
 /* The record of a type with this id in this circle; NOT_FOUND. */
-MUST_USE enum kith_err replica_find_in(struct store_txn *txn,
-                                       const uint8_t circle[static ID_BYTES], uint32_t type,
-                                       const uint8_t id[static ID_BYTES], struct found_record *found);
-/* Calls `visit` for every record of a type, circle by circle, in the order in which they came to be known here, until
- * it returns false. `circle`: only of this one; NULL for all. The arena is emptied after each call. */
+MUST_USE enum kith_err replica_find_in(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                                       uint32_t type, const uint8_t id[static ID_BYTES],
+                                       struct found_record *found);
+/* Calls `visit` for every record of a type, circle by circle, in the order in which they came to be
+ * known here, until it returns false. `circle`: only of this one; NULL for all. The arena is
+ * emptied after each call. */
 typedef bool replica_visit(void *owner, const struct found_record *found);
-MUST_USE enum kith_err replica_each(struct store_txn *txn, uint32_t type,
-                                    const uint8_t *circle, replica_visit *visit, void *owner);
-/* Calls `event` for every operation ever merged into a record, chain by chain; the op is valid during the call. */
+MUST_USE enum kith_err replica_each(struct store_txn *txn, uint32_t type, const uint8_t *circle,
+                                    replica_visit *visit, void *owner);
+/* Calls `event` for every operation ever merged into a record, chain by chain; the op is valid
+ * during the call. */
 typedef void replica_event(void *owner, struct dot dot, uint64_t hlc, const struct op *op);
-MUST_USE enum kith_err replica_history(struct store_txn *txn,
-                                       const struct found_record *found, replica_event *event, void *owner);
+MUST_USE enum kith_err replica_history(struct store_txn *txn, const struct found_record *found,
+                                       replica_event *event, void *owner);
 
 /* What is known of the hub. */
 struct hub_state {
@@ -173,7 +185,8 @@ struct hub_state {
 };
 MUST_USE enum kith_err replica_hub(struct replica *replica, struct hub_state *hub);
 /* Notes a complete exchange. */
-MUST_USE enum kith_err replica_synced(struct replica *replica, uint64_t now_ms, int64_t clock_offset_ms);
+MUST_USE enum kith_err replica_synced(struct replica *replica, uint64_t now_ms,
+                                      int64_t clock_offset_ms);
 
 struct replica_counts {
     uint64_t unsent;
@@ -181,7 +194,7 @@ struct replica_counts {
     uint64_t waiting; /* received, not merged yet */
     uint64_t circles;
     uint64_t records;
-    uint64_t owed;    /* grants to be written */
+    uint64_t owed; /* grants to be written */
 };
 MUST_USE enum kith_err replica_counts(struct replica *replica, struct replica_counts *counts);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applying a batch from the hub: everything in it is checked and stored in one transaction, or nothing is.
+ * Applying a batch from the hub: everything in it is checked and stored in one transaction, or
+ * nothing is.
  *
- * The hub is not believed. Roster and access chains are verified entry by entry, epoch keys against the commitment,
- * changes by their chain and signature. Because a run is hash-linked, its last signature covers it whole; only when
- * that fails is each one looked at, to say which change is wrong.
+ * The hub is not believed. Roster and access chains are verified entry by entry, epoch keys against
+ * the commitment, changes by their chain and signature. Because a run is hash-linked, its last
+ * signature covers it whole; only when that fails is each one looked at, to say which change is
+ * wrong.
  */
 #include <string.h>
 
@@ -62,7 +64,8 @@ static enum kith_err put_roster_entry(struct applier *applier, struct bytes entr
     return KITH_OK;
 }
 
-/* An entry that is here already must be the same: a hub that shows another one has forked the roster. */
+/* An entry that is here already must be the same: a hub that shows another one has forked the
+ * roster. */
 static enum kith_err apply_roster(struct applier *applier, struct frame *frame)
 {
     struct entries entries;
@@ -112,7 +115,8 @@ static enum kith_err begin_circle(struct applier *applier, const struct circle_f
     work_finish(applier);
     memset(&applier->work, 0, sizeof applier->work);
     circle_init(&applier->work.row.circle);
-    enum kith_err err = circle_append(&applier->work.row.circle, &applier->replica->roster, content->entry);
+    enum kith_err err =
+        circle_append(&applier->work.row.circle, &applier->replica->roster, content->entry);
     if (!err && !seal_equal(applier->work.row.circle.id, content->circle, ID_BYTES))
         err = KITH_FOREIGN;
     if (err) {
@@ -203,8 +207,8 @@ static enum kith_err read_run(struct applier *applier, struct run *run, struct c
     return KITH_OK;
 }
 
-/* The last signature answers for the run. If it fails, each is tried, so that what is right before the fault is kept
- * out as well: the batch is refused as a whole. */
+/* The last signature answers for the run. If it fails, each is tried, so that what is right before
+ * the fault is kept out as well: the batch is refused as a whole. */
 static enum kith_err verify_run(const struct run_check *check)
 {
     if (check->count == 0)
@@ -228,7 +232,8 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     if (!check.author || run.device == applier->replica->identity.device)
         return KITH_UNKNOWN_DEVICE;
     err = circle_may_write(&applier->work.row.circle, &applier->replica->roster, run.device);
-    struct chain_row *chain = err ? NULL : circle_work_chain(&applier->txn, &applier->work, run.device, false);
+    struct chain_row *chain =
+        err ? NULL : circle_work_chain(&applier->txn, &applier->work, run.device, false);
     if (!chain)
         return err ? err : KITH_MEMORY;
     if (run.first_n > chain->received + 1)
@@ -237,7 +242,8 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     if (!err)
         err = verify_run(&check);
     for (uint32_t i = 0; i < check.count && !err; i++) {
-        device_log_put(&applier->txn, applier->work.row.number, chain->number, check.first_n + i, &check.rows[i]);
+        device_log_put(&applier->txn, applier->work.row.number, chain->number, check.first_n + i,
+                       &check.rows[i]);
         digest_add(applier->hub.digest, check.rows[i].id);
         chain->received = check.first_n + i;
         memcpy(chain->head, check.rows[i].id, HASH_BYTES);
@@ -249,7 +255,8 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
 }
 
 /* The receipt for the own chain: good if it names a head that this device has written. */
-static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack, const struct ack_line *line)
+static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack,
+                                      const struct ack_line *line)
 {
     struct receipt_row receipt = {0};
     struct log_row row;
@@ -264,7 +271,8 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
         !seal_equal(row.id, line->head, HASH_BYTES))
         return KITH_FORKED;
     (void)device_receipt_get(&applier->txn, circle, &receipt);
-    if (receipt.n >= line->n && memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0)
+    if (receipt.n >= line->n &&
+        memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0)
         return KITH_OK;
     applier->applied->acknowledged += (uint32_t)(line->n > receipt.n ? line->n - receipt.n : 0);
     receipt.n = line->n;
@@ -298,11 +306,13 @@ static enum kith_err apply_circle_line(struct applier *applier, const struct ack
     return err;
 }
 
-/* The entry that this device asked for stands in the hub's roster. If others came in between, it arrives with them. */
+/* The entry that this device asked for stands in the hub's roster. If others came in between, it
+ * arrives with them. */
 static enum kith_err apply_roster_line(struct applier *applier, const struct ack_line *line)
 {
     struct roster_request *request = &applier->sending->request;
-    bool is_ours = request->is_sent && !request->is_done && seal_equal(line->head, request->hash, HASH_BYTES);
+    bool is_ours =
+        request->is_sent && !request->is_done && seal_equal(line->head, request->hash, HASH_BYTES);
 
     if (!is_ours || line->n != applier->replica->roster.count + 1)
         return KITH_OK;
@@ -317,7 +327,8 @@ static enum kith_err apply_ack(struct applier *applier, struct frame *frame)
     const struct roster *roster = &applier->replica->roster;
     enum kith_err err = ack_read(&ack, frame);
 
-    /* The founder's first receipt comes before the roster stands here: its agency is what the request makes it. */
+    /* The founder's first receipt comes before the roster stands here: its agency is what the
+     * request makes it. */
     if (!err && roster->count > 0 && ack.count > 0) {
         ack_hash(roster->agency, applier->welcome->incarnation, ack.raw, hash);
         err = seal_verify(SEAL_RECEIPT_SIGN, roster->hub_sign, hash, ack.signature);
@@ -414,7 +425,8 @@ static enum kith_err apply_frame(struct applier *applier, struct frame *frame)
     }
 }
 
-/* Whether a batch says anything but that there is nothing new. Writing that down would cost a sync to disk. */
+/* Whether a batch says anything but that there is nothing new. Writing that down would cost a sync
+ * to disk. */
 static bool is_worth_storing(const struct applier *applier, struct bytes frames)
 {
     struct wire_in batch = wire_open(frames);
@@ -424,8 +436,9 @@ static bool is_worth_storing(const struct applier *applier, struct bytes frames)
     while (frame_next(&batch, &frame)) {
         if (frame.type == FRAME_WELCOME)
             continue;
-        bool is_same_cursor = frame.type == FRAME_CURSOR && !cursor_read(&cursor, &frame) &&
-                              bytes_equal(cursor.cursor, bytes_of(applier->hub.cursor, applier->hub.cursor_len));
+        bool is_same_cursor =
+            frame.type == FRAME_CURSOR && !cursor_read(&cursor, &frame) &&
+            bytes_equal(cursor.cursor, bytes_of(applier->hub.cursor, applier->hub.cursor_len));
         if (!is_same_cursor)
             return true;
     }
@@ -461,19 +474,24 @@ static enum kith_err apply_once(struct applier *applier, struct bytes frames)
     return err;
 }
 
-enum kith_err replica_apply(struct replica *replica, struct sending *sending, const struct welcome *welcome,
-                            struct bytes frames, uint64_t now_ms, struct applied *applied)
+enum kith_err replica_apply(struct replica *replica, struct sending *sending,
+                            const struct welcome *welcome, struct bytes frames, uint64_t now_ms,
+                            struct applied *applied)
 {
     enum kith_err err;
 
     do {
-        struct applier applier = {
-            .replica = replica, .sending = sending, .welcome = welcome, .applied = applied, .now_ms = now_ms};
+        struct applier applier = {.replica = replica,
+                                  .sending = sending,
+                                  .welcome = welcome,
+                                  .applied = applied,
+                                  .now_ms = now_ms};
         memset(applied, 0, sizeof *applied);
         err = apply_once(&applier, frames);
     } while (err == KITH_RETRY);
     const struct roster_request *request = &sending->request;
-    bool is_request_open = request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
+    bool is_request_open =
+        request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
     applied->has_more = applied->has_more || is_request_open;
     return err;
 }

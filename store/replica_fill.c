@@ -2,9 +2,9 @@
 /*
  * What a device sends: the outbox, derived from the log and the receipts.
  *
- * Order: the roster entry that somebody waits for, new circles (a genesis before the changes in it), grants, then
- * changes, circles with urgent ones first. With the first flight goes the PULL. A chain is never sent beyond a change
- * that the hub refused.
+ * Order: the roster entry that somebody waits for, new circles (a genesis before the changes in
+ * it), grants, then changes, circles with urgent ones first. With the first flight goes the PULL. A
+ * chain is never sent beyond a change that the hub refused.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,7 +116,8 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
         circle_clear(&known.circle);
     }
     for (uint64_t n = circle->next_n; n <= circle->last_n && !circle->is_urgent; n++)
-        circle->is_urgent = device_log_get(txn, number, CHAIN_OWN, n, &row) && row.change.class == CHANGE_URGENT;
+        circle->is_urgent =
+            device_log_get(txn, number, CHAIN_OWN, n, &row) && row.change.class == CHANGE_URGENT;
     store_forget(txn);
     return circle->needs_genesis || circle->next_n <= circle->last_n;
 }
@@ -168,8 +169,10 @@ static enum kith_err write_request(struct filler *filler)
     const struct roster *roster = &filler->replica->roster;
     struct buffer *bytes = &filler->sending->request_entry;
 
-    bool is_open = request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
-    bool is_ready = request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
+    bool is_open =
+        request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
+    bool is_ready =
+        request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
     if (!is_open || !is_ready)
         return KITH_OK;
     if (request->entry.type == ROSTER_INVITE) {
@@ -195,8 +198,9 @@ static enum kith_err write_request(struct filler *filler)
 }
 
 /* A box for each recipient that an entry names, sealed to the key it has now. */
-static enum kith_err seal_boxes(struct filler *filler, const struct circle *circle, const uint32_t *devices,
-                                uint32_t count, const uint8_t key[static KEY_BYTES], struct buffer *boxes)
+static enum kith_err seal_boxes(struct filler *filler, const struct circle *circle,
+                                const uint32_t *devices, uint32_t count,
+                                const uint8_t key[static KEY_BYTES], struct buffer *boxes)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct roster_device *device = roster_device(&filler->replica->roster, devices[i]);
@@ -213,8 +217,9 @@ static enum kith_err seal_boxes(struct filler *filler, const struct circle *circ
     return KITH_OK;
 }
 
-static enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row, uint32_t seq,
-                                        struct bytes entry, const uint32_t *devices, uint32_t count)
+static enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row,
+                                        uint32_t seq, struct bytes entry, const uint32_t *devices,
+                                        uint32_t count)
 {
     uint8_t key[KEY_BYTES];
     struct buffer boxes;
@@ -240,7 +245,8 @@ static enum kith_err write_genesis(struct filler *filler, struct sending_circle 
     if (device_entry_get(filler->txn, circle->number, 1, &entry)) {
         err = KITH_OK;
         if (has_room(filler, entry.len + 64 + row.circle.device_count * (BOX_ROW_BYTES + 4)))
-            err = write_circle_entry(filler, &row, 1, entry, row.circle.devices, row.circle.device_count);
+            err = write_circle_entry(filler, &row, 1, entry, row.circle.devices,
+                                     row.circle.device_count);
     }
     if (!err && !filler->is_full)
         circle->needs_genesis = false;
@@ -261,9 +267,11 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
             store_fail(filler->txn, KITH_DAMAGED);
             break;
         }
-        if (!has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len + RUN_CHANGE_OVERHEAD))
+        if (!has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
+                                  RUN_CHANGE_OVERHEAD))
             break;
-        run_add(&run, row.circle.id, filler->replica->identity.device, circle->next_n, &change.change);
+        run_add(&run, row.circle.id, filler->replica->identity.device, circle->next_n,
+                &change.change);
         circle->next_n++;
     }
     filler->sending->sent_bytes += run.changes.len;
@@ -299,8 +307,8 @@ static void take_intents(struct filler *filler, uint32_t circle, struct sending_
         }
 }
 
-static enum kith_err write_grant(struct filler *filler, struct circle_row *row, struct circle_owed *owed,
-                                 struct sending_grant *grant)
+static enum kith_err write_grant(struct filler *filler, struct circle_row *row,
+                                 struct circle_owed *owed, struct sending_grant *grant)
 {
     struct circle_entry entry = {
         .author = filler->replica->identity.device,
@@ -312,8 +320,8 @@ static enum kith_err write_grant(struct filler *filler, struct circle_row *row, 
         .devices = owed->devices,
         .device_count = owed->device_count,
     };
-    enum kith_err err =
-        circle_entry_write(&row->circle, &entry, filler->replica->identity.sign_secret, &grant->entry);
+    enum kith_err err = circle_entry_write(&row->circle, &entry,
+                                           filler->replica->identity.sign_secret, &grant->entry);
 
     if (err)
         return err;
@@ -327,7 +335,8 @@ static enum kith_err write_grant(struct filler *filler, struct circle_row *row, 
 /* Whether this device may pay what the circle is owed: a recipient, by a person who is a member. */
 static bool may_pay(const struct replica *replica, const struct circle *circle)
 {
-    return circle_has_device(circle, replica->identity.device) && circle_member(circle, replica_person(replica));
+    return circle_has_device(circle, replica->identity.device) &&
+           circle_member(circle, replica_person(replica));
 }
 
 /* Looks at one circle: writes the grant it needs, or notes that it needs none. */
@@ -358,7 +367,8 @@ out:
     return err;
 }
 
-/* What is owed changes with the roster, with an access chain or with a wish of ours; otherwise nothing is looked at. */
+/* What is owed changes with the roster, with an access chain or with a wish of ours; otherwise
+ * nothing is looked at. */
 static enum kith_err write_grants(struct filler *filler)
 {
     uint32_t count = device_circle_count(filler->txn);
@@ -395,8 +405,8 @@ static enum kith_err fill_member(struct filler *filler)
     return err;
 }
 
-enum kith_err replica_fill(struct replica *replica, struct sending *sending, size_t room, struct buffer *frames,
-                           bool *has_more)
+enum kith_err replica_fill(struct replica *replica, struct sending *sending, size_t room,
+                           struct buffer *frames, bool *has_more)
 {
     struct store_txn txn = store_begin(replica->store, STORE_WRITE);
     struct filler filler = {

@@ -22,28 +22,35 @@ struct circle_work {
     bool is_row_changed;
 };
 
-/* KITH_UNKNOWN_CIRCLE if there is no such circle. End it with circle_work_end, which writes what changed. */
-MUST_USE enum kith_err circle_work_begin(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+/* KITH_UNKNOWN_CIRCLE if there is no such circle. End it with circle_work_end, which writes what
+ * changed. */
+MUST_USE enum kith_err circle_work_begin(struct store_txn *txn,
+                                         const uint8_t circle[static ID_BYTES],
                                          struct circle_work *work);
 void circle_work_end(struct store_txn *txn, struct circle_work *work);
-/* The chain of a device, made when there is none; NULL without memory. Valid until the next call. */
-struct chain_row *circle_work_chain(struct store_txn *txn, struct circle_work *work, uint32_t device, bool is_own);
+/* The chain of a device, made when there is none; NULL without memory. Valid until the next call.
+ */
+struct chain_row *circle_work_chain(struct store_txn *txn, struct circle_work *work,
+                                    uint32_t device, bool is_own);
 /* The key of an epoch: KITH_NO_KEY if it has not arrived. */
-MUST_USE enum kith_err circle_work_key(struct store_txn *txn, struct circle_work *work, uint32_t epoch);
+MUST_USE enum kith_err circle_work_key(struct store_txn *txn, struct circle_work *work,
+                                       uint32_t epoch);
 /* The header of a change of a chain; `prev` is the caller's. */
-void change_header_of(const struct circle_work *work, const struct chain_row *chain, const struct log_row *row,
-                      uint64_t n, struct change_header *header);
+void change_header_of(const struct circle_work *work, const struct chain_row *chain,
+                      const struct log_row *row, uint64_t n, struct change_header *header);
 
-/* Appends the text of a change that is in the log. NO_KEY if its epoch's key has not arrived, DAMAGED if it is not
- * there; otherwise what change_open says. */
+/* Appends the text of a change that is in the log. NO_KEY if its epoch's key has not arrived,
+ * DAMAGED if it is not there; otherwise what change_open says. */
 MUST_USE enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work,
-                                        const struct chain_row *chain, uint64_t n, struct buffer *text);
+                                        const struct chain_row *chain, uint64_t n,
+                                        struct buffer *text);
 
 /* Merges what can be merged of a circle's chains. */
 void replica_merge(struct store_txn *txn, struct circle_work *work, uint64_t now_ms);
 /* Merges one change whose text is known. */
-void replica_merge_text(struct store_txn *txn, struct circle_work *work, const struct chain_row *chain, uint64_t n,
-                        struct bytes text, uint64_t now_ms);
+void replica_merge_text(struct store_txn *txn, struct circle_work *work,
+                        const struct chain_row *chain, uint64_t n, struct bytes text,
+                        uint64_t now_ms);
 
 uint64_t replica_last_hlc(struct store_txn *txn);
 void replica_put_hlc(struct store_txn *txn, uint64_t hlc);

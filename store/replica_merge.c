@@ -2,15 +2,16 @@
 /*
  * From the log to merged records: each change once, after everything that its author had seen.
  *
- * A change whose text cannot be read (every replica finds the same) counts as applied, changes nothing and is noted as
- * a fault: one bad change never blocks what comes after it.
+ * A change whose text cannot be read (every replica finds the same) counts as applied, changes
+ * nothing and is noted as a fault: one bad change never blocks what comes after it.
  */
 #include <string.h>
 
 #include "protocol/hlc.h"
 #include "store/replica_internal.h"
 
-enum kith_err circle_work_begin(struct store_txn *txn, const uint8_t circle[static ID_BYTES], struct circle_work *work)
+enum kith_err circle_work_begin(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                                struct circle_work *work)
 {
     uint32_t number = device_circle_number(txn, circle);
 
@@ -32,7 +33,8 @@ void circle_work_end(struct store_txn *txn, struct circle_work *work)
     circle_clear(&work->row.circle);
 }
 
-struct chain_row *circle_work_chain(struct store_txn *txn, struct circle_work *work, uint32_t device, bool is_own)
+struct chain_row *circle_work_chain(struct store_txn *txn, struct circle_work *work,
+                                    uint32_t device, bool is_own)
 {
     uint32_t others = 0;
 
@@ -68,8 +70,8 @@ enum kith_err circle_work_key(struct store_txn *txn, struct circle_work *work, u
     return KITH_OK;
 }
 
-void change_header_of(const struct circle_work *work, const struct chain_row *chain, const struct log_row *row,
-                      uint64_t n, struct change_header *header)
+void change_header_of(const struct circle_work *work, const struct chain_row *chain,
+                      const struct log_row *row, uint64_t n, struct change_header *header)
 {
     memset(header, 0, sizeof *header);
     header->class = row->change.class;
@@ -94,12 +96,15 @@ static bool is_seen_applied(const struct circle_work *work, struct payload paylo
     return true;
 }
 
-/* All operations of a change on one record follow each other: the record is read and written once for them. */
-static void merge_record(struct store_txn *txn, struct circle_work *work, const struct chain_row *chain, uint64_t n,
-                         struct payload *payload, struct op *op, bool *has_op)
+/* All operations of a change on one record follow each other: the record is read and written once
+ * for them. */
+static void merge_record(struct store_txn *txn, struct circle_work *work,
+                         const struct chain_row *chain, uint64_t n, struct payload *payload,
+                         struct op *op, bool *has_op)
 {
     const uint8_t *circle_id = work->row.circle.id;
-    struct record_place place = device_record_find(txn, work->row.number, circle_id, op->type, op->record);
+    struct record_place place =
+        device_record_find(txn, work->row.number, circle_id, op->type, op->record);
     struct record record;
     struct bytes value;
     struct buffer encoded;
@@ -112,7 +117,8 @@ static void merge_record(struct store_txn *txn, struct circle_work *work, const 
         err = record_decode(&record, &txn->arena, value);
     else
         record_begin(&record, &txn->arena, op->record, op->type);
-    while (!err && *has_op && op->type == first.type && memcmp(op->record, first.record, ID_BYTES) == 0) {
+    while (!err && *has_op && op->type == first.type &&
+           memcmp(op->record, first.record, ID_BYTES) == 0) {
         err = record_apply(&record, op, (struct dot){chain->device, n}, payload->hlc);
         *has_op = payload_next_op(payload, op);
     }
@@ -130,8 +136,9 @@ static void merge_record(struct store_txn *txn, struct circle_work *work, const 
     buffer_clear(&encoded);
 }
 
-void replica_merge_text(struct store_txn *txn, struct circle_work *work, const struct chain_row *chain, uint64_t n,
-                        struct bytes text, uint64_t now_ms)
+void replica_merge_text(struct store_txn *txn, struct circle_work *work,
+                        const struct chain_row *chain, uint64_t n, struct bytes text,
+                        uint64_t now_ms)
 {
     struct payload payload;
     struct op op;
@@ -146,8 +153,8 @@ void replica_merge_text(struct store_txn *txn, struct circle_work *work, const s
     replica_put_hlc(txn, hlc_merge(replica_last_hlc(txn), payload.hlc, now_ms));
 }
 
-enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work, const struct chain_row *chain,
-                               uint64_t n, struct buffer *text)
+enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work,
+                               const struct chain_row *chain, uint64_t n, struct buffer *text)
 {
     struct change_header header;
     struct log_row row;
@@ -165,7 +172,8 @@ enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work, 
 }
 
 /* Merges the next change of a chain; false if it has to wait. */
-static bool merge_next(struct store_txn *txn, struct circle_work *work, struct chain_row *chain, uint64_t now_ms)
+static bool merge_next(struct store_txn *txn, struct circle_work *work, struct chain_row *chain,
+                       uint64_t now_ms)
 {
     struct payload payload;
     struct buffer text;

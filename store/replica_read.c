@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding, listing and looking back: what a person asks of the merged records and of the log behind them. */
+/* Finding, listing and looking back: what a person asks of the merged records and of the log behind
+ * them. */
 #include <string.h>
 
 #include "store/replica_internal.h"
 
-static enum kith_err read_found(struct store_txn *txn, const struct record_place *place, struct bytes value,
-                                const uint8_t circle[static ID_BYTES], struct found_record *found)
+static enum kith_err read_found(struct store_txn *txn, const struct record_place *place,
+                                struct bytes value, const uint8_t circle[static ID_BYTES],
+                                struct found_record *found)
 {
     found->place = *place;
     memcpy(found->circle, circle, ID_BYTES);
@@ -13,7 +15,8 @@ static enum kith_err read_found(struct store_txn *txn, const struct record_place
 }
 
 enum kith_err replica_find_in(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
-                              uint32_t type, const uint8_t id[static ID_BYTES], struct found_record *found)
+                              uint32_t type, const uint8_t id[static ID_BYTES],
+                              struct found_record *found)
 {
     uint32_t number = device_circle_number(txn, circle);
     struct bytes value;
@@ -46,13 +49,14 @@ static bool search_visit(void *owner, const struct found_record *found)
     return ++search->hits < 2;
 }
 
-enum kith_err replica_find(struct store_txn *txn, uint32_t type,
-                           const uint8_t id[static ID_BYTES], unsigned bits, struct found_record *found)
+enum kith_err replica_find(struct store_txn *txn, uint32_t type, const uint8_t id[static ID_BYTES],
+                           unsigned bits, struct found_record *found)
 {
     struct search search = {.id = id, .bits = bits};
     enum kith_err err = KITH_NOT_FOUND;
 
-    /* A record about what a circle is about has the circle's own id: the common case needs no search. */
+    /* A record about what a circle is about has the circle's own id: the common case needs no
+     * search. */
     if (bits == ID_BYTES * 8)
         err = replica_find_in(txn, id, type, id, found);
     if (err != KITH_NOT_FOUND)
@@ -65,7 +69,8 @@ enum kith_err replica_find(struct store_txn *txn, uint32_t type,
     return replica_find_in(txn, search.circle, type, search.record, found);
 }
 
-static bool each_in_circle(struct store_txn *txn, uint32_t number, uint32_t type, replica_visit *visit, void *owner)
+static bool each_in_circle(struct store_txn *txn, uint32_t number, uint32_t type,
+                           replica_visit *visit, void *owner)
 {
     struct store_walk walk = device_records(txn, number, type);
     struct found_record found;
@@ -107,8 +112,8 @@ enum kith_err replica_each(struct store_txn *txn, uint32_t type, const uint8_t *
     return txn->err;
 }
 
-static void tell_events(const struct found_record *found, struct dot dot, struct bytes text, replica_event *event,
-                        void *owner)
+static void tell_events(const struct found_record *found, struct dot dot, struct bytes text,
+                        replica_event *event, void *owner)
 {
     struct payload payload;
     struct op op;

@@ -2,8 +2,8 @@
 /*
  * Saving: one change, sealed, chained, logged and merged in one durable transaction.
  *
- * The change names what it replaces (all that is live in the registers it writes) and what its author had seen, both as
- * this store has them at that moment.
+ * The change names what it replaces (all that is live in the registers it writes) and what its
+ * author had seen, both as this store has them at that moment.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static struct payload_heads heads_to_tell(const struct replica *replica, struct 
 {
     struct payload_heads heads = {0};
 
-    if (work->row.told_roster == replica->roster.count && work->row.told_circle == work->row.circle.count)
+    if (work->row.told_roster == replica->roster.count &&
+        work->row.told_circle == work->row.circle.count)
         return heads;
     heads.is_present = true;
     heads.roster_seq = replica->roster.count;
@@ -55,8 +56,8 @@ static struct payload_heads heads_to_tell(const struct replica *replica, struct 
 }
 
 /* The record an edit is about, as it is now; an empty one if it is new. */
-static void current_record(struct store_txn *txn, const struct circle_work *work, const struct edit *edit,
-                           struct record *record)
+static void current_record(struct store_txn *txn, const struct circle_work *work,
+                           const struct edit *edit, struct record *record)
 {
     struct record_place place =
         device_record_find(txn, work->row.number, work->row.circle.id, edit->type, edit->record);
@@ -71,7 +72,8 @@ static void current_record(struct store_txn *txn, const struct circle_work *work
         store_fail(txn, err);
 }
 
-static const struct merge_register *edit_register(const struct record *record, const struct edit *edit)
+static const struct merge_register *edit_register(const struct record *record,
+                                                  const struct edit *edit)
 {
     switch (edit->kind) {
     case OP_PUT:
@@ -97,13 +99,16 @@ static bool changes_nothing(const struct merge_register *reg, const struct edit 
     return edit->kind == OP_ADD || bytes_equal(reg->live[0].value, edit->value);
 }
 
-static void write_edit(struct store_txn *txn, const struct circle_work *work, const struct edit *edit,
-                       struct payload_writer *writer)
+static void write_edit(struct store_txn *txn, const struct circle_work *work,
+                       const struct edit *edit, struct payload_writer *writer)
 {
     struct dot replaced[SUPERSEDES_MAX];
     struct record record;
-    struct op op = {
-        .type = edit->type, .field = edit->field, .kind = edit->kind, .value = edit->value, .key = edit->key};
+    struct op op = {.type = edit->type,
+                    .field = edit->field,
+                    .kind = edit->kind,
+                    .value = edit->value,
+                    .key = edit->key};
 
     if (edit->value.len > VALUE_MAX || edit->key.len > UINT8_MAX) {
         store_fail(txn, KITH_TOO_LARGE);
@@ -158,8 +163,8 @@ static void log_change(struct replica *replica, struct store_txn *txn, struct ci
     change_header_of(work, own, &row, n, &header);
     memcpy(header.prev, own->head, HASH_BYTES);
     buffer_init(&sealed, CHANGE_SEALED_MAX);
-    enum kith_err err = change_seal(&header, work->epoch_key, replica->identity.sign_secret, text, &sealed, row.id,
-                                    signature);
+    enum kith_err err = change_seal(&header, work->epoch_key, replica->identity.sign_secret, text,
+                                    &sealed, row.id, signature);
     if (err) {
         store_fail(txn, err);
     } else {
@@ -175,7 +180,8 @@ static void log_change(struct replica *replica, struct store_txn *txn, struct ci
     buffer_clear(&sealed);
 }
 
-static void save_in(struct replica *replica, struct store_txn *txn, const struct save *save, struct dot *dot)
+static void save_in(struct replica *replica, struct store_txn *txn, const struct save *save,
+                    struct dot *dot)
 {
     struct circle_work work;
     struct buffer text;
@@ -218,8 +224,8 @@ enum kith_err replica_save(struct replica *replica, const struct save *save, str
 }
 
 /* Writes the genesis and its key; the boxes are made when it is sent. */
-static void put_genesis(struct replica *replica, struct store_txn *txn, const struct genesis *genesis,
-                        uint64_t now_ms, uint8_t id[static ID_BYTES])
+static void put_genesis(struct replica *replica, struct store_txn *txn,
+                        const struct genesis *genesis, uint64_t now_ms, uint8_t id[static ID_BYTES])
 {
     struct circle_entry entry = {
         .author = replica->identity.device,
@@ -242,7 +248,8 @@ static void put_genesis(struct replica *replica, struct store_txn *txn, const st
     seal_random(entry.salt, sizeof entry.salt);
     epoch_commit(key, 1, entry.commitment);
     memcpy(entry.agency, replica->roster.agency, ID_BYTES);
-    enum kith_err err = circle_entry_write(&row.circle, &entry, replica->identity.sign_secret, &bytes);
+    enum kith_err err =
+        circle_entry_write(&row.circle, &entry, replica->identity.sign_secret, &bytes);
     if (!err)
         err = circle_append(&row.circle, &replica->roster, buffer_view(&bytes));
     if (err) {
@@ -269,8 +276,8 @@ static void name_records(struct edit *edits, uint32_t count, const uint8_t id[st
             memcpy(edits[i].record, id, ID_BYTES);
 }
 
-enum kith_err replica_found_circle(struct replica *replica, const struct genesis *genesis, struct save *save,
-                                   uint8_t circle[static ID_BYTES])
+enum kith_err replica_found_circle(struct replica *replica, const struct genesis *genesis,
+                                   struct save *save, uint8_t circle[static ID_BYTES])
 {
     struct edit *edits = calloc(save->edit_count + 1, sizeof *edits);
     enum kith_err err;
@@ -305,7 +312,8 @@ enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static
         struct circle_work work;
         err = circle_work_begin(&txn, circle, &work);
         unsigned roles = roster_device_roles(&replica->roster, replica->identity.device);
-        const struct circle_member *known = err ? NULL : circle_member(&work.row.circle, member->person);
+        const struct circle_member *known =
+            err ? NULL : circle_member(&work.row.circle, member->person);
         if (!err && !roster_person(&replica->roster, member->person))
             err = KITH_NOT_FOUND;
         if (!err && known && known->right == member->right)
@@ -317,7 +325,8 @@ enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static
         if (err)
             store_fail(&txn, err);
         else
-            device_intent_put(&txn, &(struct intent_row){.circle = work.row.number, .member = *member});
+            device_intent_put(&txn,
+                              &(struct intent_row){.circle = work.row.number, .member = *member});
         circle_clear(&work.row.circle);
         err = store_commit(&txn);
     } while (err == KITH_RETRY);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a session has under way besides the log: where each circle's outbox stands, and grants that await an answer. */
+/* What a session has under way besides the log: where each circle's outbox stands, and grants that
+ * await an answer. */
 #ifndef KITH_STORE_SENDING_H
 #define KITH_STORE_SENDING_H
 
@@ -8,7 +9,7 @@
 /* A circle with something to send. */
 struct sending_circle {
     uint32_t number;
-    uint64_t next_n;    /* of the own chain */
+    uint64_t next_n; /* of the own chain */
     uint64_t last_n;
     bool is_urgent;
     bool needs_genesis; /* the hub has not acknowledged it yet */
@@ -16,7 +17,8 @@ struct sending_circle {
 
 #define GRANT_INTENTS_MAX 64
 
-/* A grant written on the head of an access chain and sent; it joins our chain when the hub has taken it. */
+/* A grant written on the head of an access chain and sent; it joins our chain when the hub has
+ * taken it. */
 struct sending_grant {
     uint32_t circle; /* 0: free */
     uint32_t seq;

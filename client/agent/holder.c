@@ -45,7 +45,8 @@ struct sockaddr_un holder_address(int home)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
 
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" HOLDER_SOCKET, home);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" HOLDER_SOCKET,
+                   home);
     return address;
 }
 
@@ -178,7 +179,8 @@ static _Noreturn void holder_run(struct holder *holder, const uint8_t key[static
     holder->home = openat(holder->home, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     files_leave(holder);
     (void)prctl(PR_SET_NAME, "kith-unlocked", 0, 0, 0);
-    if (holder->home < 0 || chdir("/") || !memory_guard(holder, key) || listen(holder->listener, 8) ||
+    if (holder->home < 0 || chdir("/") || !memory_guard(holder, key) ||
+        listen(holder->listener, 8) ||
         fstatat(holder->home, HOLDER_SOCKET, &status, AT_SYMLINK_NOFOLLOW))
         _exit(1);
     holder->socket_dev = status.st_dev;

@@ -28,6 +28,7 @@ struct sockaddr_un holder_address(int home);
 /* Starts a holder for the open folder `home`, where no socket may be left. It answers when this
  * returns. EXISTS if the socket is there, MEMORY if no memory can be locked, FULL, PERMISSION, IO.
  */
-MUST_USE enum kith_err holder_start(int home, const uint8_t key[static KEY_BYTES], uint64_t idle_ms);
+MUST_USE enum kith_err holder_start(int home, const uint8_t key[static KEY_BYTES],
+                                    uint64_t idle_ms);
 
 #endif

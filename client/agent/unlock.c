@@ -29,7 +29,8 @@ static enum kith_err home_open(const char *home, int *folder)
     *folder = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (*folder < 0)
         return errno == ENOENT || errno == ENOTDIR ? KITH_NOT_FOUND : KITH_PERMISSION;
-    if (fstat(*folder, &status) == 0 && status.st_uid == geteuid() && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+    if (fstat(*folder, &status) == 0 && status.st_uid == geteuid() &&
+        (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
         return KITH_OK;
     (void)close(*folder);
     return KITH_PERMISSION;
@@ -88,7 +89,8 @@ static bool holder_ask(int connection, enum holder_request request)
 }
 
 /* One request with an answer of `len` bytes. LOCKED also if the holder ended while we asked. */
-static enum kith_err holder_query(int home, enum holder_request request, uint8_t *answer, size_t len)
+static enum kith_err holder_query(int home, enum holder_request request, uint8_t *answer,
+                                  size_t len)
 {
     int connection;
     pid_t holder;
@@ -96,13 +98,15 @@ static enum kith_err holder_query(int home, enum holder_request request, uint8_t
 
     if (err)
         return err;
-    if (!holder_ask(connection, request) || recv(connection, answer, len, MSG_WAITALL) != (ssize_t)len)
+    if (!holder_ask(connection, request) ||
+        recv(connection, answer, len, MSG_WAITALL) != (ssize_t)len)
         err = KITH_LOCKED;
     (void)close(connection);
     return err;
 }
 
-enum kith_err unlock_start(const char *home, const uint8_t key[static KEY_BYTES], uint32_t idle_minutes)
+enum kith_err unlock_start(const char *home, const uint8_t key[static KEY_BYTES],
+                           uint32_t idle_minutes)
 {
     uint8_t answer;
     int folder;

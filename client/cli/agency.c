@@ -129,15 +129,16 @@ enum exit_code agency_join(struct cli *cli, const struct arguments *arguments)
     return EXIT_DONE;
 }
 
-static void invited_show(const struct cli *cli, const struct kith_invitation *invitation, const char *code,
-                         const char *expires, bool is_qr)
+static void invited_show(const struct cli *cli, const struct kith_invitation *invitation,
+                         const char *code, const char *expires, bool is_qr)
 {
     if (is_qr && !qr_show(cli->show.out, code, cli->show.is_colour))
         cli_remark("kith: the code is too long for a QR code, here it is as text");
     (void)fprintf(cli->show.out, "%s\n", code);
-    cli_remark("\nFor %s, until %s, and for one device only. Whoever has it can join: hand it over in\n"
-               "person or over a line you trust. They run `kith join CODE`.",
-               invitation->person, expires);
+    cli_remark(
+        "\nFor %s, until %s, and for one device only. Whoever has it can join: hand it over in\n"
+        "person or over a line you trust. They run `kith join CODE`.",
+        invitation->person, expires);
 }
 
 enum exit_code agency_invite(struct cli *cli, const struct arguments *arguments)
@@ -196,7 +197,8 @@ static void people_json(const struct kith_person *people, size_t count)
 
 #define PERSON_COLUMNS 4
 
-static enum exit_code people_show(const struct cli *cli, const struct kith_person *people, size_t count)
+static enum exit_code people_show(const struct cli *cli, const struct kith_person *people,
+                                  size_t count)
 {
     const char **cells = calloc((count + 1) * PERSON_COLUMNS, sizeof *cells);
     char(*numbers)[16] = calloc(count + 1, sizeof *numbers);
@@ -206,10 +208,12 @@ static enum exit_code people_show(const struct cli *cli, const struct kith_perso
         free(numbers);
         return cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
     }
-    memcpy(cells, (const char *[]){"", "NAME", "ROLE", "SUPERVISOR"}, PERSON_COLUMNS * sizeof *cells);
+    memcpy(cells, (const char *[]){"", "NAME", "ROLE", "SUPERVISOR"},
+           PERSON_COLUMNS * sizeof *cells);
     for (size_t i = 0; i < count; i++) {
         const char **row = cells + (i + 1) * PERSON_COLUMNS;
-        (void)snprintf(numbers[i], sizeof numbers[i], "%u%s", people[i].number, people[i].is_self ? " (you)" : "");
+        (void)snprintf(numbers[i], sizeof numbers[i], "%u%s", people[i].number,
+                       people[i].is_self ? " (you)" : "");
         row[0] = numbers[i];
         row[1] = people[i].name;
         row[2] = people[i].role;
@@ -254,7 +258,8 @@ static void devices_json(const struct kith_device *devices, size_t count)
         json_text(&json, "person", devices[i].person);
         json_text(&json, "role", devices[i].role);
         json_text(&json, "state", devices[i].state);
-        json_text(&json, "last_seen", devices[i].last_seen_ms ? when_text(devices[i].last_seen_ms, when) : NULL);
+        json_text(&json, "last_seen",
+                  devices[i].last_seen_ms ? when_text(devices[i].last_seen_ms, when) : NULL);
         json_flag(&json, "self", devices[i].is_self);
         json_end(&json);
     }
@@ -268,7 +273,8 @@ struct device_texts {
     char last_seen[WHEN_TEXT_MAX];
 };
 
-static enum exit_code devices_show(const struct cli *cli, const struct kith_device *devices, size_t count)
+static enum exit_code devices_show(const struct cli *cli, const struct kith_device *devices,
+                                   size_t count)
 {
     const char **cells = calloc((count + 1) * DEVICE_COLUMNS, sizeof *cells);
     struct device_texts *texts = calloc(count + 1, sizeof *texts);
@@ -278,7 +284,8 @@ static enum exit_code devices_show(const struct cli *cli, const struct kith_devi
         free(texts);
         return cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
     }
-    memcpy(cells, (const char *[]){"", "NAME", "PERSON", "ROLE", "STATE", "LAST SEEN"}, DEVICE_COLUMNS * sizeof *cells);
+    memcpy(cells, (const char *[]){"", "NAME", "PERSON", "ROLE", "STATE", "LAST SEEN"},
+           DEVICE_COLUMNS * sizeof *cells);
     for (size_t i = 0; i < count; i++) {
         const char **row = cells + (i + 1) * DEVICE_COLUMNS;
         (void)snprintf(texts[i].number, sizeof texts[i].number, "%u%s", devices[i].number,

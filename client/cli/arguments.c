@@ -52,8 +52,8 @@ static bool find_option(const char *syntax, const char *name, size_t len, struct
 }
 
 /* The option at argv[*index], and its value from the same word or the next. */
-static bool take_option(const char *syntax, int argc, char **argv, int *index, struct arguments *arguments,
-                        char why[static ARGUMENTS_WHY_MAX])
+static bool take_option(const char *syntax, int argc, char **argv, int *index,
+                        struct arguments *arguments, char why[static ARGUMENTS_WHY_MAX])
 {
     char *word = argv[*index];
     size_t len = strcspn(word, "=");
@@ -83,7 +83,8 @@ static bool take_option(const char *syntax, int argc, char **argv, int *index, s
     return true;
 }
 
-static bool check_complete(const char *syntax, const struct arguments *arguments, char why[static ARGUMENTS_WHY_MAX])
+static bool check_complete(const char *syntax, const struct arguments *arguments,
+                           char why[static ARGUMENTS_WHY_MAX])
 {
     size_t most = 0;
     bool is_open = false;
@@ -104,7 +105,8 @@ static bool check_complete(const char *syntax, const struct arguments *arguments
         }
     }
     if (arguments->count > most && !is_open) {
-        (void)snprintf(why, ARGUMENTS_WHY_MAX, "\"%.80s\" is one word too many", arguments->words[most]);
+        (void)snprintf(why, ARGUMENTS_WHY_MAX, "\"%.80s\" is one word too many",
+                       arguments->words[most]);
         return false;
     }
     return true;

@@ -139,8 +139,9 @@ static bool home_exists(const struct cli *cli)
 static enum exit_code fail_reading(enum kith_err err, const char *path)
 {
     if (err == KITH_INPUT)
-        return cli_refuse(KITH_INPUT, "%s: the passphrase must be one line of at most %d bytes, and not empty", path,
-                          PASSPHRASE_MAX);
+        return cli_refuse(KITH_INPUT,
+                          "%s: the passphrase must be one line of at most %d bytes, and not empty",
+                          path, PASSPHRASE_MAX);
     return cli_refuse(KITH_NOT_FOUND, "cannot read the passphrase from %s", path);
 }
 
@@ -180,7 +181,8 @@ enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphras
     passphrase_clear(&again);
     if (err)
         return fail_asking(err);
-    return is_same ? EXIT_DONE : cli_refuse(KITH_PASSPHRASE, "the two passphrases are not the same");
+    return is_same ? EXIT_DONE
+                   : cli_refuse(KITH_PASSPHRASE, "the two passphrases are not the same");
 }
 
 enum exit_code cli_open_with_passphrase(struct cli *cli)
@@ -188,7 +190,9 @@ enum exit_code cli_open_with_passphrase(struct cli *cli)
     struct passphrase passphrase = {0};
 
     if (!home_exists(cli))
-        return cli_refuse(KITH_NOT_FOUND, "there is no kith home in %s yet: begin with `kith join CODE`", cli->home);
+        return cli_refuse(KITH_NOT_FOUND,
+                          "there is no kith home in %s yet: begin with `kith join CODE`",
+                          cli->home);
     enum exit_code done = passphrase_get(cli, &passphrase);
     if (done == EXIT_DONE) {
         cli_progress("Opening");

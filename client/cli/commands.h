@@ -12,31 +12,35 @@
 #include "client/cli/cli.h"
 
 /* X(group, name, arguments, one sentence, function) */
-#define COMMANDS(X)                                                                                                    \
-    X("Agency", "found", "CODE --agency NAME --person NAME",                                                           \
-      "Make your agency on a new hub, with this device as its first", agency_found)                                    \
-    X("Agency", "join", "CODE [--device-name NAME]", "Enrol this device with an invitation", agency_join)              \
-    X("Agency", "invite", "--person NAME --role ROLE [--supervisor PERSON] [--expires 7d] [--qr]",                     \
-      "Make a code with which somebody can join", agency_invite)                                                       \
-    X("Agency", "person list", "", "Who works here", agency_person_list)                                               \
-    X("Agency", "device list", "", "Whose devices there are", agency_device_list)                                      \
-    X("Agency", "grant", "PARTICIPANT PERSON", "Let somebody read and write a chart", agency_grant)                    \
-    X("Agency", "circle show", "PARTICIPANT", "Who may read a chart", agency_circle_show)                              \
-    X("Records", "TYPE add", "[FIELD=VALUE...]", "Write a new record", record_add)                                     \
-    X("Records", "TYPE list", "[--participant PERSON] [--since TIME] [--state STATE]",                                 \
-      "The records of a type, the newest last", record_list)                                                           \
-    X("Records", "TYPE show", "ID", "One record, with whatever waits for a decision", record_show)                     \
-    X("Records", "TYPE edit", "ID [FIELD=VALUE...]", "Change a record", record_edit)                                   \
-    X("Records", "TYPE history", "ID", "Everything ever written to a record", record_history)                          \
-    X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)                       \
-    X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                                      \
-    X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                                                \
-      "Decide between the versions of a field, or write the right one", conflict_settle)                               \
-    X("Sync", "sync", "", "Send what is new here, and get what is new elsewhere", sync_run)                            \
-    X("Sync", "status", "", "What is saved where", sync_status)                                                        \
-    X("Sync", "unlock", "[--minutes N]", "Keep this home open for a while (15 minutes)", sync_unlock)                  \
-    X("Sync", "lock", "", "Close this home at once", sync_lock)                                                        \
-    X("Sync", "passphrase", "[--new-passphrase-file FILE]", "Change the passphrase", sync_passphrase)
+#define COMMANDS(X)                                                                                \
+    X("Agency", "found", "CODE --agency NAME --person NAME",                                       \
+      "Make your agency on a new hub, with this device as its first", agency_found)                \
+    X("Agency", "join", "CODE [--device-name NAME]", "Enrol this device with an invitation",       \
+      agency_join)                                                                                 \
+    X("Agency", "invite", "--person NAME --role ROLE [--supervisor PERSON] [--expires 7d] [--qr]", \
+      "Make a code with which somebody can join", agency_invite)                                   \
+    X("Agency", "person list", "", "Who works here", agency_person_list)                           \
+    X("Agency", "device list", "", "Whose devices there are", agency_device_list)                  \
+    X("Agency", "grant", "PARTICIPANT PERSON", "Let somebody read and write a chart",              \
+      agency_grant)                                                                                \
+    X("Agency", "circle show", "PARTICIPANT", "Who may read a chart", agency_circle_show)          \
+    X("Records", "TYPE add", "[FIELD=VALUE...]", "Write a new record", record_add)                 \
+    X("Records", "TYPE list", "[--participant PERSON] [--since TIME] [--state STATE]",             \
+      "The records of a type, the newest last", record_list)                                       \
+    X("Records", "TYPE show", "ID", "One record, with whatever waits for a decision", record_show) \
+    X("Records", "TYPE edit", "ID [FIELD=VALUE...]", "Change a record", record_edit)               \
+    X("Records", "TYPE history", "ID", "Everything ever written to a record", record_history)      \
+    X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
+    X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
+    X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \
+      "Decide between the versions of a field, or write the right one", conflict_settle)           \
+    X("Sync", "sync", "", "Send what is new here, and get what is new elsewhere", sync_run)        \
+    X("Sync", "status", "", "What is saved where", sync_status)                                    \
+    X("Sync", "unlock", "[--minutes N]", "Keep this home open for a while (15 minutes)",           \
+      sync_unlock)                                                                                 \
+    X("Sync", "lock", "", "Close this home at once", sync_lock)                                    \
+    X("Sync", "passphrase", "[--new-passphrase-file FILE]", "Change the passphrase",               \
+      sync_passphrase)
 
 typedef enum exit_code command_run(struct cli *cli, const struct arguments *arguments);
 

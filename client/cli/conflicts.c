@@ -34,7 +34,8 @@ static void conflict_put(struct conflict_output *output, const struct kith_recor
     show_text(show, SHOW_WARNING, field->name);
     (void)fputc('\n', show->out);
     show_versions(show, field);
-    (void)fprintf(show->out, "decide with:  kith settle %.10s %s --take 1\n\n", record->id, field->name);
+    (void)fprintf(show->out, "decide with:  kith settle %.10s %s --take 1\n\n", record->id,
+                  field->name);
 }
 
 static void conflicts_of(struct conflict_output *output, const struct kith_list *list)
@@ -117,7 +118,8 @@ static enum exit_code find_record(struct cli *cli, const char *id, struct kith_r
         }
         *record = found;
     }
-    return *record ? EXIT_DONE : cli_refuse(KITH_NOT_FOUND, "there is no record '%s' on this device", id);
+    return *record ? EXIT_DONE
+                   : cli_refuse(KITH_NOT_FOUND, "there is no record '%s' on this device", id);
 }
 
 static bool read_count(const char *text, unsigned long *number)
@@ -128,7 +130,8 @@ static bool read_count(const char *text, unsigned long *number)
     return *text >= '0' && *text <= '9' && !*end;
 }
 
-static const struct kith_value *version_of_device(const struct kith_field *field, unsigned long device)
+static const struct kith_value *version_of_device(const struct kith_field *field,
+                                                  unsigned long device)
 {
     for (size_t i = 0; i < field->value_count; i++)
         if (field->values[i].device == device)
@@ -136,8 +139,10 @@ static const struct kith_value *version_of_device(const struct kith_field *field
     return NULL;
 }
 
-/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none. */
-static enum exit_code version_chosen(const struct kith_field *field, const char *take, const char **value)
+/* "2", "device:2" or "index:2"; a bare number only if both mean the same version or one means none.
+ */
+static enum exit_code version_chosen(const struct kith_field *field, const char *take,
+                                     const char **value)
 {
     bool is_device = strncmp(take, "device:", 7) == 0;
     bool is_index = strncmp(take, "index:", 6) == 0;
@@ -152,13 +157,15 @@ static enum exit_code version_chosen(const struct kith_field *field, const char 
     if (!chosen)
         return cli_refuse(KITH_NOT_FOUND, "%s has no version %s", field->name, take);
     if (by_device && chosen != by_device)
-        return cli_refuse(KITH_AMBIGUOUS, "%lu is a version and a device: write --take index:%lu or device:%lu", number,
-                          number, number);
+        return cli_refuse(KITH_AMBIGUOUS,
+                          "%lu is a version and a device: write --take index:%lu or device:%lu",
+                          number, number, number);
     *value = chosen->text;
     return EXIT_DONE;
 }
 
-static enum exit_code settle_field(struct cli *cli, const struct arguments *arguments, const struct kith_record *record)
+static enum exit_code settle_field(struct cli *cli, const struct arguments *arguments,
+                                   const struct kith_record *record)
 {
     const char *take = arguments_option(arguments, "--take");
     const char *value = arguments->count > 2 ? arguments->words[2] : NULL;
@@ -166,10 +173,12 @@ static enum exit_code settle_field(struct cli *cli, const struct arguments *argu
     enum exit_code done = EXIT_DONE;
 
     for (size_t i = 0; i < record->field_count; i++)
-        if (record->fields[i].is_conflict && strcmp(record->fields[i].name, arguments->words[1]) == 0)
+        if (record->fields[i].is_conflict &&
+            strcmp(record->fields[i].name, arguments->words[1]) == 0)
             field = &record->fields[i];
     if (!field)
-        return cli_refuse(KITH_NOT_FOUND, "%s needs no decision in this %s", arguments->words[1], record->type);
+        return cli_refuse(KITH_NOT_FOUND, "%s needs no decision in this %s", arguments->words[1],
+                          record->type);
     if (take)
         done = version_chosen(field, take, &value);
     if (done)
@@ -184,7 +193,8 @@ static void settled_show(const struct cli *cli, const struct kith_record *record
     struct json json = json_to(stdout);
 
     if (!cli->is_json) {
-        (void)fprintf(cli->show.out, "Settled: %s. The other versions stay in the history.\n", field);
+        (void)fprintf(cli->show.out, "Settled: %s. The other versions stay in the history.\n",
+                      field);
         return;
     }
     json_object(&json, NULL);
@@ -199,7 +209,8 @@ enum exit_code conflict_settle(struct cli *cli, const struct arguments *argument
     struct kith_record *record = NULL;
 
     if ((arguments->count > 2) == (arguments_option(arguments, "--take") != NULL))
-        return cli_misused("give the right value, or --take with the number of a version or its device");
+        return cli_misused(
+            "give the right value, or --take with the number of a version or its device");
     enum exit_code done = cli_open(cli);
     if (!done)
         done = find_record(cli, arguments->words[0], &record);

@@ -16,6 +16,7 @@ bool editor_is_named(void);
 /* `edited` gets the text on the heap. `home` is where the folder is made if there is no better
  * place; `name` what the file is called. NOT_FOUND if no editor could be started or it failed,
  * TOO_LARGE, FULL, IO, MEMORY. */
-MUST_USE enum kith_err editor_run(const char *home, const char *name, const char *text, char **edited);
+MUST_USE enum kith_err editor_run(const char *home, const char *name, const char *text,
+                                  char **edited);
 
 #endif

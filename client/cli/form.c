@@ -94,7 +94,8 @@ static enum exit_code form_edit(struct form *form)
         return cli_refuse(KITH_MEMORY, "%s", error_text(KITH_MEMORY));
     enum kith_err err = editor_run(form->cli->home, form->cli->type, form->text, &edited);
     if (err == KITH_NOT_FOUND)
-        return cli_refuse(KITH_NOT_FOUND, "the editor did not work: set $EDITOR, or give FIELD=VALUE");
+        return cli_refuse(KITH_NOT_FOUND,
+                          "the editor did not work: set $EDITOR, or give FIELD=VALUE");
     if (err)
         return cli_refuse((int)err, "the editor's text: %s", error_text(err));
     free(form->text);
@@ -118,7 +119,8 @@ static void form_save(struct form *form, const struct inputs *inputs, char id[st
     int code = kith_open_with_key(cli->home, form->key, &cli->kith);
 
     if (!code && form->record)
-        code = kith_record_edit(cli->kith, cli->type, form->record->id, inputs->items, inputs->count);
+        code =
+            kith_record_edit(cli->kith, cli->type, form->record->id, inputs->items, inputs->count);
     else if (!code)
         code = kith_record_add(cli->kith, cli->type, inputs->items, inputs->count, id);
     if (code)
@@ -146,7 +148,8 @@ static enum exit_code form_run(struct form *form, char id[static KITH_ID_TEXT])
         enum exit_code done = form_edit(form);
         if (done)
             return done;
-        enum kith_err err = template_read(&form->template, form->original, form->text, &inputs, form->why);
+        enum kith_err err =
+            template_read(&form->template, form->original, form->text, &inputs, form->why);
         if (!err && inputs.count == 0) {
             inputs_clear(&inputs);
             return cli_refuse(KITH_INPUT, "nothing was written, so nothing was saved");
@@ -170,7 +173,8 @@ enum exit_code form_fill(struct cli *cli, const char *edited_id, char id[static 
     if (done)
         return done;
     kith_data_key(cli->kith, form.key);
-    int code = edited_id ? kith_record_show(cli->kith, cli->type, edited_id, &form.record) : KITH_OK;
+    int code =
+        edited_id ? kith_record_show(cli->kith, cli->type, edited_id, &form.record) : KITH_OK;
     if (code) {
         done = cli_fail(cli, code);
     } else {

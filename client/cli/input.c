@@ -51,7 +51,8 @@ enum kith_err inputs_add(struct inputs *inputs, const char *field, char op, cons
     return KITH_OK;
 }
 
-static enum kith_err fail_reading(const char *name, enum kith_err err, const char *what, char why[static INPUT_WHY_MAX])
+static enum kith_err fail_reading(const char *name, enum kith_err err, const char *what,
+                                  char why[static INPUT_WHY_MAX])
 {
     (void)snprintf(why, INPUT_WHY_MAX, "%.120s: %s", name, what);
     return err;
@@ -68,7 +69,8 @@ static size_t drop_carriage_returns(char *text, size_t len)
 }
 
 /* `text` has room for INPUT_TEXT_MAX + 2 bytes. */
-static enum kith_err read_text(FILE *from, const char *name, char *text, char why[static INPUT_WHY_MAX])
+static enum kith_err read_text(FILE *from, const char *name, char *text,
+                               char why[static INPUT_WHY_MAX])
 {
     size_t len = fread(text, 1, INPUT_TEXT_MAX + 1, from);
 
@@ -91,7 +93,8 @@ static enum kith_err read_file(const char *path, char *text, char why[static INP
     FILE *file = fopen(path, "re");
 
     if (!file)
-        return fail_reading(path, errno == ENOENT ? KITH_NOT_FOUND : KITH_PERMISSION, strerror(errno), why);
+        return fail_reading(path, errno == ENOENT ? KITH_NOT_FOUND : KITH_PERMISSION,
+                            strerror(errno), why);
     enum kith_err err = read_text(file, path, text, why);
     (void)fclose(file);
     return err;
@@ -103,11 +106,13 @@ static enum kith_err add_read(struct inputs *inputs, const char *field, char op,
     bool is_stdin = *source == '-';
 
     if (is_stdin && inputs->has_read_stdin)
-        return fail_reading(field, KITH_INPUT, "only one field can be read from standard input", why);
+        return fail_reading(field, KITH_INPUT, "only one field can be read from standard input",
+                            why);
     char *text = malloc(INPUT_TEXT_MAX + 2);
     if (!text)
         return fail_reading(field, KITH_MEMORY, "out of memory", why);
-    enum kith_err err = is_stdin ? read_text(stdin, "standard input", text, why) : read_file(source + 1, text, why);
+    enum kith_err err =
+        is_stdin ? read_text(stdin, "standard input", text, why) : read_file(source + 1, text, why);
     inputs->has_read_stdin = inputs->has_read_stdin || is_stdin;
     if (!err)
         err = inputs_add(inputs, field, op, text);
@@ -116,7 +121,8 @@ static enum kith_err add_read(struct inputs *inputs, const char *field, char op,
     return err;
 }
 
-enum kith_err inputs_add_word(struct inputs *inputs, const char *word, char why[static INPUT_WHY_MAX])
+enum kith_err inputs_add_word(struct inputs *inputs, const char *word,
+                              char why[static INPUT_WHY_MAX])
 {
     char field[FIELD_NAME_MAX];
     size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789");

@@ -26,9 +26,11 @@ struct inputs {
 
 /* Adds what one word of the command line says. INPUT, NOT_FOUND, TOO_LARGE, ... with a sentence in
  * `why`. */
-MUST_USE enum kith_err inputs_add_word(struct inputs *inputs, const char *word, char why[static INPUT_WHY_MAX]);
+MUST_USE enum kith_err inputs_add_word(struct inputs *inputs, const char *word,
+                                       char why[static INPUT_WHY_MAX]);
 /* Adds one value; both texts are copied. MEMORY, also for more than INPUTS_BYTES_MAX in all. */
-MUST_USE enum kith_err inputs_add(struct inputs *inputs, const char *field, char op, const char *value);
+MUST_USE enum kith_err inputs_add(struct inputs *inputs, const char *field, char op,
+                                  const char *value);
 /* Wipes it and leaves it empty. */
 void inputs_clear(struct inputs *inputs);
 

@@ -14,7 +14,8 @@ struct json json_to(FILE *out)
 
 static void put_point(FILE *out, uint32_t point, const char *bytes, size_t len)
 {
-    static const char named[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    static const char named[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
 
     if (point == '"' || point == '\\')
         (void)fprintf(out, "\\%c", (int)point);

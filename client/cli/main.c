@@ -21,7 +21,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-#define COMMAND_ROW(group, name, arguments, help, function) {group, name, arguments, help, function},
+#define COMMAND_ROW(group, name, arguments, help, function)                                        \
+    {group, name, arguments, help, function},
     COMMANDS(COMMAND_ROW)
 #undef COMMAND_ROW
 };
@@ -36,16 +37,18 @@ struct globals {
     bool wants_version;
 };
 
-static const char global_help[] = "Before or after any command:\n"
-                                  "  --home DIR               where your records are (else $KITH_HOME)\n"
-                                  "  --json                   one JSON document on standard output\n"
-                                  "  --passphrase-file FILE   the passphrase is its first line\n"
-                                  "  --help                   about kith, or about the command\n"
-                                  "  --version\n";
+static const char global_help[] =
+    "Before or after any command:\n"
+    "  --home DIR               where your records are (else $KITH_HOME)\n"
+    "  --json                   one JSON document on standard output\n"
+    "  --passphrase-file FILE   the passphrase is its first line\n"
+    "  --help                   about kith, or about the command\n"
+    "  --version\n";
 
 /* Whether argv[*at] is the option, and its value. A missing value is NULL and told to the caller by
  * `is_missing`. */
-static bool option_with_value(int argc, char **argv, int *at, const char *name, const char **value, bool *is_missing)
+static bool option_with_value(int argc, char **argv, int *at, const char *name, const char **value,
+                              bool *is_missing)
 {
     size_t len = strlen(name);
 
@@ -72,7 +75,8 @@ static bool global_take(int argc, char **argv, int *at, struct globals *globals,
     if (flag)
         *flag = true;
     return flag || option_with_value(argc, argv, at, "--home", &globals->home, is_missing) ||
-           option_with_value(argc, argv, at, "--passphrase-file", &globals->passphrase_file, is_missing);
+           option_with_value(argc, argv, at, "--passphrase-file", &globals->passphrase_file,
+                             is_missing);
 }
 
 /* Takes the common options out of argv; -1 if one of them lacks its value. */
@@ -111,7 +115,8 @@ static char *home_path(const char *given)
     if (given && *given == '/')
         return strdup(given);
     if (given)
-        return getcwd(folder, sizeof folder) && asprintf(&path, "%s/%s", folder, given) >= 0 ? path : NULL;
+        return getcwd(folder, sizeof folder) && asprintf(&path, "%s/%s", folder, given) >= 0 ? path
+                                                                                             : NULL;
     if (data && *data == '/')
         return asprintf(&path, "%s/kith", data) >= 0 ? path : NULL;
     if (!user) {
@@ -184,12 +189,13 @@ static void help_all(FILE *out)
             group = commands[i].group;
             (void)fprintf(out, "\n%s\n", group);
         }
-        (void)fprintf(out, "  kith %s%s%s\n      %s\n", commands[i].name, *commands[i].arguments ? " " : "",
-                      commands[i].arguments, commands[i].help);
+        (void)fprintf(out, "  kith %s%s%s\n      %s\n", commands[i].name,
+                      *commands[i].arguments ? " " : "", commands[i].arguments, commands[i].help);
     }
-    (void)fputs("\nFIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a file;\n"
-                "FIELD+=V adds to a list, FIELD-=V takes from it. Without any, your editor opens.\n",
-                out);
+    (void)fputs(
+        "\nFIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a file;\n"
+        "FIELD+=V adds to a list, FIELD-=V takes from it. Without any, your editor opens.\n",
+        out);
     types_list(out);
     (void)fprintf(out, "\n%s", global_help);
 }
@@ -201,7 +207,8 @@ static void help_fields(FILE *out, const char *type)
 
     (void)fprintf(out, "\nFields of a %s:\n", type);
     for (size_t i = 0; i < count; i++) {
-        (void)fprintf(out, "  %-20s %s%s\n", fields[i].name, fields[i].help, fields[i].is_required ? " (needed)" : "");
+        (void)fprintf(out, "  %-20s %s%s\n", fields[i].name, fields[i].help,
+                      fields[i].is_required ? " (needed)" : "");
         if (fields[i].choices[0])
             (void)fprintf(out, "  %-20s   %s\n", "", fields[i].choices);
     }
@@ -211,8 +218,8 @@ static void usage_of(FILE *out, const struct command *command, const char *type)
 {
     const char *name = type ? command->name + strlen("TYPE") : command->name;
 
-    (void)fprintf(out, "usage: kith %s%s%s%s\n", type ? type : "", name, *command->arguments ? " " : "",
-                  command->arguments);
+    (void)fprintf(out, "usage: kith %s%s%s%s\n", type ? type : "", name,
+                  *command->arguments ? " " : "", command->arguments);
 }
 
 static enum exit_code help_for(int argc, char **argv)
@@ -249,10 +256,12 @@ static enum exit_code unknown_command(int argc, char **argv)
     }
     if (is_begun)
         return EXIT_USAGE;
-    return cli_misused("there is no command '%s': `kith --help` lists them all", argc > 0 ? argv[0] : "");
+    return cli_misused("there is no command '%s': `kith --help` lists them all",
+                       argc > 0 ? argv[0] : "");
 }
 
-static enum exit_code command_do(const struct command *command, struct cli *cli, int argc, char **argv)
+static enum exit_code command_do(const struct command *command, struct cli *cli, int argc,
+                                 char **argv)
 {
     char why[ARGUMENTS_WHY_MAX];
     struct arguments arguments;
@@ -265,14 +274,16 @@ static enum exit_code command_do(const struct command *command, struct cli *cli,
     enum exit_code done = command->run(cli, &arguments);
     kith_close(&cli->kith);
     if ((fflush(stdout) || ferror(stdout)) && done == EXIT_DONE)
-        done = cli_refuse(KITH_IO, "it is done, but the answer could not be written: %s", strerror(errno));
+        done = cli_refuse(KITH_IO, "it is done, but the answer could not be written: %s",
+                          strerror(errno));
     return done;
 }
 
 static enum exit_code dispatch(const struct globals *globals, int argc, char **argv)
 {
     struct cli cli = {
-        .passphrase_file = globals->passphrase_file ? globals->passphrase_file : environment("KITH_PASSPHRASE_FILE"),
+        .passphrase_file = globals->passphrase_file ? globals->passphrase_file
+                                                    : environment("KITH_PASSPHRASE_FILE"),
         .is_json = globals->is_json,
         .show = show_to(stdout),
     };

@@ -18,7 +18,11 @@ static void put_row(FILE *out, const QRcode *code, int y, bool is_colour)
     for (int x = -QUIET_ZONE; x < code->width + QUIET_ZONE; x++) {
         bool has_upper = !is_dark(code, x, y);
         bool has_lower = !is_dark(code, x, y + 1);
-        (void)fputs(has_upper && has_lower ? "\u2588" : has_upper ? "\u2580" : has_lower ? "\u2584" : " ", out);
+        (void)fputs(has_upper && has_lower ? "\u2588"
+                    : has_upper            ? "\u2580"
+                    : has_lower            ? "\u2584"
+                                           : " ",
+                    out);
     }
     (void)fputs(is_colour ? "\033[0m\n" : "\n", out);
 }

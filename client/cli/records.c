@@ -11,7 +11,8 @@
 #include "client/cli/record_json.h"
 #include "client/cli/when.h"
 
-static enum exit_code inputs_from(const struct arguments *arguments, size_t first, struct inputs *inputs)
+static enum exit_code inputs_from(const struct arguments *arguments, size_t first,
+                                  struct inputs *inputs)
 {
     char why[INPUT_WHY_MAX];
 
@@ -38,7 +39,8 @@ static void saved_show(const struct cli *cli, const char *id)
     json_end(&json);
 }
 
-static enum exit_code add_inputs(struct cli *cli, const struct inputs *inputs, char id[static KITH_ID_TEXT])
+static enum exit_code add_inputs(struct cli *cli, const struct inputs *inputs,
+                                 char id[static KITH_ID_TEXT])
 {
     enum exit_code done = cli_open(cli);
 
@@ -66,8 +68,8 @@ enum exit_code record_add(struct cli *cli, const struct arguments *arguments)
     return done;
 }
 
-static enum exit_code edit_inputs(struct cli *cli, const char *edited_id, const struct inputs *inputs,
-                                  char id[static KITH_ID_TEXT])
+static enum exit_code edit_inputs(struct cli *cli, const char *edited_id,
+                                  const struct inputs *inputs, char id[static KITH_ID_TEXT])
 {
     struct kith_record *record = NULL;
     enum exit_code done = cli_open(cli);
@@ -167,15 +169,16 @@ struct list_texts {
     char changed[WHEN_TEXT_MAX];
 };
 
-static void row_fill(const struct kith_record *record, const char *const *names, size_t count, struct list_texts *texts,
-                     const char **row)
+static void row_fill(const struct kith_record *record, const char *const *names, size_t count,
+                     struct list_texts *texts, const char **row)
 {
     bool has_conflict = false;
 
     for (size_t i = 0; i < record->field_count; i++)
         has_conflict = has_conflict || record->fields[i].is_conflict;
     (void)snprintf(texts->id, sizeof texts->id, "%.10s", record->id);
-    (void)snprintf(texts->state, sizeof texts->state, "%s%s", record->state, has_conflict ? ", to settle" : "");
+    (void)snprintf(texts->state, sizeof texts->state, "%s%s", record->state,
+                   has_conflict ? ", to settle" : "");
     row[0] = texts->id;
     row[1] = texts->state;
     row[2] = when_short(record->touched_ms, texts->changed);
@@ -230,7 +233,8 @@ enum exit_code record_list(struct cli *cli, const struct arguments *arguments)
     struct kith_list *list = NULL;
 
     if (since && !when_read(since, when_now_ms(), &filter.since_ms))
-        return cli_misused("--since %s: expected a date or a time, like 2026-03-02 or \"yesterday 14:05\"", since);
+        return cli_misused(
+            "--since %s: expected a date or a time, like 2026-03-02 or \"yesterday 14:05\"", since);
     enum exit_code done = cli_open(cli);
     if (done)
         return done;
@@ -286,7 +290,8 @@ static void event_show(const struct show *show, const struct kith_event *event)
     (void)fprintf(show->out, "\n%*s", HISTORY_INDENT, "");
     show_text(show, SHOW_STRONG, event->field);
     (void)fputs(event->op == '+' ? " + " : event->op == '-' ? " - " : " = ", show->out);
-    show_paragraph(show, HISTORY_INDENT + (unsigned)strlen(event->field) + 3, event->value ? event->value : "");
+    show_paragraph(show, HISTORY_INDENT + (unsigned)strlen(event->field) + 3,
+                   event->value ? event->value : "");
 }
 
 enum exit_code record_history(struct cli *cli, const struct arguments *arguments)

@@ -34,12 +34,13 @@ static void type_markdown(const char *type)
     size_t count;
     const struct kith_schema_field *fields = kith_schema_fields(type, &count);
 
-    (void)printf("\n## %s\n\n| field | record.number | class | kind | |\n|---|---|---|---|---|\n", type);
+    (void)printf("\n## %s\n\n| field | record.number | class | kind | |\n|---|---|---|---|---|\n",
+                 type);
     for (size_t i = 0; i < count; i++) {
         const struct kith_schema_field *field = &fields[i];
-        (void)printf("| `%s`%s | %u.%u | %s | %s%s%s | %s |\n", field->name, field->is_required ? " *" : "",
-                     field->record, field->number, field->class, field->kind, *field->choices ? ": " : "",
-                     field->choices, field->help);
+        (void)printf("| `%s`%s | %u.%u | %s | %s%s%s | %s |\n", field->name,
+                     field->is_required ? " *" : "", field->record, field->number, field->class,
+                     field->kind, *field->choices ? ": " : "", field->choices, field->help);
     }
 }
 
@@ -50,20 +51,28 @@ static void type_show(FILE *out, const char *type)
 
     (void)fprintf(out, "%s\n", type);
     for (size_t i = 0; i < count; i++)
-        (void)fprintf(out, "  %-20s %-9s %s%s%s%s\n", fields[i].name, fields[i].class, fields[i].help,
-                      *fields[i].choices ? " (" : "", fields[i].choices, *fields[i].choices ? ")" : "");
+        (void)fprintf(out, "  %-20s %-9s %s%s%s%s\n", fields[i].name, fields[i].class,
+                      fields[i].help, *fields[i].choices ? " (" : "", fields[i].choices,
+                      *fields[i].choices ? ")" : "");
 }
 
 static const char page_head[] =
     "# Record types and fields\n\n"
-    "Made by `kith schema --markdown` from the table in `client/schema.c`; a test keeps the two alike. Numbers travel\n"
-    "(record type and field, section 5.3 of [protocol.md](protocol.md)) and are never used again; names are for people\n"
-    "and scripts. Fields with * are needed in a new record. What the classes mean is in section 9 of the protocol.\n"
-    "Values: text, prose, choice, date (`2026-03-02`) and time (`2026-03-02T14:05-05:00`) are msgpack text, number and\n"
-    "person unsigned integers, flag a boolean, record 16 bytes of binary; nil clears a field. A visit is two records\n"
+    "Made by `kith schema --markdown` from the table in `client/schema.c`; a test keeps the two "
+    "alike. Numbers travel\n"
+    "(record type and field, section 5.3 of [protocol.md](protocol.md)) and are never used again; "
+    "names are for people\n"
+    "and scripts. Fields with * are needed in a new record. What the classes mean is in section 9 "
+    "of the protocol.\n"
+    "Values: text, prose, choice, date (`2026-03-02`) and time (`2026-03-02T14:05-05:00`) are "
+    "msgpack text, number and\n"
+    "person unsigned integers, flag a boolean, record 16 bytes of binary; nil clears a field. A "
+    "visit is two records\n"
     "with one id: its facts (6) and its note (7).\n\n"
-    "Besides these, the agency's circle has three types that no command edits: 1 person and 2 device, each with 1\n"
-    "number (fixed) and 2 name (last), and 11 agency with 1 name (last). A participant's record id is its circle's.\n";
+    "Besides these, the agency's circle has three types that no command edits: 1 person and 2 "
+    "device, each with 1\n"
+    "number (fixed) and 2 name (last), and 11 agency with 1 name (last). A participant's record id "
+    "is its circle's.\n";
 
 enum exit_code schema_list(struct cli *cli, const struct arguments *arguments)
 {

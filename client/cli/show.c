@@ -10,12 +10,13 @@
 #include "client/cli/utf8.h"
 #include "client/cli/when.h"
 
-#define WIDTH_USUAL       80
-#define WIDTH_MIN         40
-#define COLUMN_MIN        6
-#define COLUMN_GAP        2
-#define VERSION_WIDTH_MIN 24 /* narrower texts side by side are harder to read than one below the other */
-#define VERSIONS_ASIDE    4
+#define WIDTH_USUAL 80
+#define WIDTH_MIN   40
+#define COLUMN_MIN  6
+#define COLUMN_GAP  2
+#define VERSION_WIDTH_MIN                                                                          \
+    24 /* narrower texts side by side are harder to read than one below the other */
+#define VERSIONS_ASIDE 4
 
 static unsigned terminal_width(int fd)
 {
@@ -47,8 +48,9 @@ struct show show_to(FILE *out)
 /* Control characters, and those that change the direction of what follows. */
 static bool is_steering(uint32_t point)
 {
-    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x061C || point == 0x200E || point == 0x200F ||
-           (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x061C || point == 0x200E ||
+           point == 0x200F || (point >= 0x2028 && point <= 0x202E) ||
+           (point >= 0x2066 && point <= 0x2069);
 }
 
 static bool is_blank(uint32_t point)
@@ -105,8 +107,10 @@ static void put_spaces(FILE *out, unsigned count)
 
 static void tone_begin(const struct show *show, enum show_tone tone)
 {
-    static const char *const codes[] = {
-        [SHOW_PLAIN] = "", [SHOW_STRONG] = "\033[1m", [SHOW_FAINT] = "\033[2m", [SHOW_WARNING] = "\033[33m"};
+    static const char *const codes[] = {[SHOW_PLAIN] = "",
+                                        [SHOW_STRONG] = "\033[1m",
+                                        [SHOW_FAINT] = "\033[2m",
+                                        [SHOW_WARNING] = "\033[33m"};
 
     if (show->is_colour)
         (void)fputs(codes[tone], show->out);
@@ -243,12 +247,14 @@ void show_table(const struct show *show, size_t columns, const char *const *cell
     }
 }
 
-static void version_heading(const struct kith_value *value, size_t number, const char *gap, char *heading, size_t size)
+static void version_heading(const struct kith_value *value, size_t number, const char *gap,
+                            char *heading, size_t size)
 {
     char when[WHEN_TEXT_MAX];
 
-    (void)snprintf(heading, size, "%zu) %s, device %u,%s%s", number, value->person ? value->person : "?", value->device,
-                   gap, when_short(value->time_ms, when));
+    (void)snprintf(heading, size, "%zu) %s, device %u,%s%s", number,
+                   value->person ? value->person : "?", value->device, gap,
+                   when_short(value->time_ms, when));
 }
 
 static const char *version_text(const struct kith_value *value)
@@ -257,7 +263,8 @@ static const char *version_text(const struct kith_value *value)
 }
 
 /* One line of each column, until all have ended. */
-static void columns_show(const struct show *show, const char **texts, size_t count, unsigned width, enum show_tone tone)
+static void columns_show(const struct show *show, const char **texts, size_t count, unsigned width,
+                         enum show_tone tone)
 {
     for (;;) {
         bool has_more = false;
@@ -311,7 +318,8 @@ static void versions_below(const struct show *show, const struct kith_field *fie
 void show_versions(const struct show *show, const struct kith_field *field)
 {
     unsigned width = show->width ? show->width : WIDTH_USUAL;
-    unsigned count = field->value_count > VERSIONS_ASIDE ? VERSIONS_ASIDE + 1 : (unsigned)field->value_count;
+    unsigned count =
+        field->value_count > VERSIONS_ASIDE ? VERSIONS_ASIDE + 1 : (unsigned)field->value_count;
     unsigned each = count ? (width - 3 * (count - 1)) / count : 0;
 
     if (count >= 2 && count <= VERSIONS_ASIDE && each >= VERSION_WIDTH_MIN)
@@ -340,13 +348,16 @@ static void field_show(const struct show *show, unsigned indent, const struct ki
         show_pair(show, indent, i ? "" : field->name, field->values[i].text);
 }
 
-static void conflict_show(const struct show *show, const struct kith_record *record, const struct kith_field *field)
+static void conflict_show(const struct show *show, const struct kith_record *record,
+                          const struct kith_field *field)
 {
     (void)fputc('\n', show->out);
     show_text(show, SHOW_WARNING, field->name);
-    (void)fprintf(show->out, ": %zu versions, none is lost. A person has to decide:\n", field->value_count);
+    (void)fprintf(show->out, ": %zu versions, none is lost. A person has to decide:\n",
+                  field->value_count);
     show_versions(show, field);
-    (void)fprintf(show->out, "decide with:  kith settle %.10s %s --take 1\n", record->id, field->name);
+    (void)fprintf(show->out, "decide with:  kith settle %.10s %s --take 1\n", record->id,
+                  field->name);
 }
 
 void show_record(const struct show *show, const struct kith_record *record)
@@ -355,7 +366,8 @@ void show_record(const struct show *show, const struct kith_record *record)
 
     record_heading(show, record);
     for (size_t i = 0; i < record->field_count; i++) {
-        unsigned width = columns_of(record->fields[i].name, strlen(record->fields[i].name)) + COLUMN_GAP;
+        unsigned width =
+            columns_of(record->fields[i].name, strlen(record->fields[i].name)) + COLUMN_GAP;
         indent = width > indent ? width : indent;
     }
     for (size_t i = 0; i < record->field_count; i++)

@@ -28,7 +28,8 @@ static void refusals_json(struct json *json, const struct kith_refusal *refusals
     json_end(json);
 }
 
-static void report_json(const struct kith_sync_report *report, const struct kith_refusal *refusals, size_t count)
+static void report_json(const struct kith_sync_report *report, const struct kith_refusal *refusals,
+                        size_t count)
 {
     struct json json = json_to(stdout);
 
@@ -44,17 +45,19 @@ static void report_json(const struct kith_sync_report *report, const struct kith
     json_end(&json);
 }
 
-static void report_show(FILE *out, const struct kith_sync_report *report, const struct kith_refusal *refusals,
-                        size_t count)
+static void report_show(FILE *out, const struct kith_sync_report *report,
+                        const struct kith_refusal *refusals, size_t count)
 {
     (void)fprintf(out, "Sent %u, received %u", report->sent, report->received);
-    (void)fprintf(out, " (%" PRIu64 " bytes out, %" PRIu64 " in, %u round trip%s).\n", report->bytes_out,
-                  report->bytes_in, report->round_trips, report->round_trips == 1 ? "" : "s");
-    (void)fputs(report->is_up_to_date ? "All is up to date.\n" : "There is more to come: run `kith sync` again.\n",
+    (void)fprintf(out, " (%" PRIu64 " bytes out, %" PRIu64 " in, %u round trip%s).\n",
+                  report->bytes_out, report->bytes_in, report->round_trips,
+                  report->round_trips == 1 ? "" : "s");
+    (void)fputs(report->is_up_to_date ? "All is up to date.\n"
+                                      : "There is more to come: run `kith sync` again.\n",
                 out);
     for (size_t i = 0; i < count; i++)
-        (void)fprintf(out, "Not taken by the hub, kept here: chart %s, change %" PRIu64 ": %s\n", refusals[i].id,
-                      refusals[i].n, kith_error_text(refusals[i].reason));
+        (void)fprintf(out, "Not taken by the hub, kept here: chart %s, change %" PRIu64 ": %s\n",
+                      refusals[i].id, refusals[i].n, kith_error_text(refusals[i].reason));
 }
 
 enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
@@ -95,7 +98,8 @@ static void status_json(const struct kith_status *status)
     json_count(&json, "held", 0);
     json_count(&json, "waiting", status->waiting);
     json_count(&json, "conflicts", status->conflicts);
-    json_text(&json, "last_sync", status->last_sync_ms ? when_text(status->last_sync_ms, when) : NULL);
+    json_text(&json, "last_sync",
+              status->last_sync_ms ? when_text(status->last_sync_ms, when) : NULL);
     json_text(&json, "hub", status->hub[0] ? status->hub : NULL);
     json_number(&json, "clock_offset_ms", status->clock_offset_ms);
     json_count(&json, "circles", status->circles);
@@ -107,7 +111,8 @@ static void status_json(const struct kith_status *status)
 
 #define CLOCK_OFFSET_SHOWN_MS 60000
 
-static void count_show(const struct show *show, const char *name, uint64_t count, const char *remark)
+static void count_show(const struct show *show, const char *name, uint64_t count,
+                       const char *remark)
 {
     char text[128];
 
@@ -125,7 +130,8 @@ static void status_show(const struct show *show, const struct kith_status *statu
         return;
     }
     show_text(show, status->is_up_to_date ? SHOW_STRONG : SHOW_WARNING,
-              status->is_up_to_date ? "Up to date with the hub." : "Not up to date: run `kith sync`.");
+              status->is_up_to_date ? "Up to date with the hub."
+                                    : "Not up to date: run `kith sync`.");
     (void)fputc('\n', show->out);
     show_pair(show, 12, "hub", status->hub);
     show_pair(show, 12, "last sync", when_short(status->last_sync_ms, when));
@@ -138,7 +144,8 @@ static void status_show(const struct show *show, const struct kith_status *statu
     count_show(show, "charts", status->circles, "");
     count_show(show, "records", status->records, "");
     if (llabs(status->clock_offset_ms) >= CLOCK_OFFSET_SHOWN_MS) {
-        (void)snprintf(clock, sizeof clock, "%lld s %s, by the hub's", llabs(status->clock_offset_ms) / 1000,
+        (void)snprintf(clock, sizeof clock, "%lld s %s, by the hub's",
+                       llabs(status->clock_offset_ms) / 1000,
                        status->clock_offset_ms < 0 ? "fast" : "slow");
         show_pair(show, 12, "clock", clock);
     }
@@ -206,10 +213,11 @@ enum exit_code sync_unlock(struct cli *cli, const struct arguments *arguments)
     if (err && err != KITH_EXISTS)
         return cli_fail(cli, (int)err);
     if (err == KITH_EXISTS)
-        (void)snprintf(sentence, sizeof sentence, "It was open; its time begins anew. `kith lock` closes it.");
+        (void)snprintf(sentence, sizeof sentence,
+                       "It was open; its time begins anew. `kith lock` closes it.");
     else
-        (void)snprintf(sentence, sizeof sentence, "Open until nobody uses it for %u minutes. `kith lock` closes it.",
-                       minutes);
+        (void)snprintf(sentence, sizeof sentence,
+                       "Open until nobody uses it for %u minutes. `kith lock` closes it.", minutes);
     locked_show(cli, false, sentence);
     return EXIT_DONE;
 }
@@ -249,7 +257,8 @@ enum exit_code sync_passphrase(struct cli *cli, const struct arguments *argument
         json_flag(&json, "changed", true);
         json_end(&json);
     } else {
-        (void)fputs("Changed. From now on only the new passphrase opens this home.\n", cli->show.out);
+        (void)fputs("Changed. From now on only the new passphrase opens this home.\n",
+                    cli->show.out);
     }
     return EXIT_DONE;
 }

@@ -50,7 +50,8 @@ static int header_index(const struct template *template, const char *line, size_
     if (len < 3 || line[0] != '[' || line[len - 1] != ']')
         return -1;
     for (size_t i = 0; i < template->field_count; i++)
-        if (strlen(template->fields[i].name) == len - 2 && strncmp(template->fields[i].name, line + 1, len - 2) == 0)
+        if (strlen(template->fields[i].name) == len - 2 &&
+            strncmp(template->fields[i].name, line + 1, len - 2) == 0)
             return (int)i;
     return -1;
 }
@@ -138,7 +139,8 @@ static void write_explanation(FILE *out, const struct kith_schema_field *field)
     size_t help_len = strlen(field->help);
     bool has_stop = help_len && strchr(".?!", field->help[help_len - 1]);
 
-    (void)fprintf(out, "# %s%s%s\n", field->help, has_stop ? "" : ".", field->is_required ? " (needed)" : "");
+    (void)fprintf(out, "# %s%s%s\n", field->help, has_stop ? "" : ".",
+                  field->is_required ? " (needed)" : "");
     if (hint)
         (void)fprintf(out, "# %s\n", hint);
     if (field->choices[0]) {
@@ -157,18 +159,21 @@ static void write_alternatives(FILE *out, const struct kith_field *now)
 {
     char when[WHEN_TEXT_MAX];
 
-    (void)fprintf(out, "# %zu versions stand here and somebody has to decide. Write the right one below,\n",
-                  now->value_count);
+    (void)fprintf(
+        out, "# %zu versions stand here and somebody has to decide. Write the right one below,\n",
+        now->value_count);
     (void)fputs("# or leave it empty to decide later.\n", out);
     for (size_t i = 0; i < now->value_count; i++) {
         const struct kith_value *value = &now->values[i];
-        (void)fprintf(out, "# %zu) %s, device %u, %s:\n", i + 1, value->person ? value->person : "?", value->device,
+        (void)fprintf(out, "# %zu) %s, device %u, %s:\n", i + 1,
+                      value->person ? value->person : "?", value->device,
                       when_short(value->time_ms, when));
         write_as_comment(out, value->text);
     }
 }
 
-static void write_field(const struct template *template, FILE *out, const struct kith_schema_field *field)
+static void write_field(const struct template *template, FILE *out,
+                        const struct kith_schema_field *field)
 {
     const struct kith_field *now = present(template, field->name);
 
@@ -212,7 +217,8 @@ char *template_write(const struct template *template)
     return text;
 }
 
-/* The lines below each "[name]" of the template, ended by a zero; empty where the name does not stand. */
+/* The lines below each "[name]" of the template, ended by a zero; empty where the name does not
+ * stand. */
 struct sections {
     struct buffer *texts;
     size_t count;
@@ -276,8 +282,8 @@ static void trim(char *text)
 }
 
 /* Where the lines below this "[name]" go; INPUT if it stood before. */
-static enum kith_err section_begin(const struct template *template, struct sections *sections, size_t at,
-                                   char why[static INPUT_WHY_MAX])
+static enum kith_err section_begin(const struct template *template, struct sections *sections,
+                                   size_t at, char why[static INPUT_WHY_MAX])
 {
     if (section_is_there(sections, at)) {
         (void)snprintf(why, INPUT_WHY_MAX, "[%s] stands there twice", template->fields[at].name);
@@ -287,13 +293,14 @@ static enum kith_err section_begin(const struct template *template, struct secti
     return sections->texts[at].err;
 }
 
-static enum kith_err section_add(const struct template *template, struct sections *sections, int at, const char *line,
-                                 size_t len, char why[static INPUT_WHY_MAX])
+static enum kith_err section_add(const struct template *template, struct sections *sections, int at,
+                                 const char *line, size_t len, char why[static INPUT_WHY_MAX])
 {
     size_t shown = trimmed_length(line, len);
 
     if (at < 0 && shown) {
-        (void)snprintf(why, INPUT_WHY_MAX, "\"%.*s\" stands above the first [name]", (int)(shown % 60), line);
+        (void)snprintf(why, INPUT_WHY_MAX, "\"%.*s\" stands above the first [name]",
+                       (int)(shown % 60), line);
         return KITH_INPUT;
     }
     if (at < 0)
@@ -323,8 +330,9 @@ static enum kith_err sections_end(struct sections *sections)
 }
 
 /* Puts every line under the "[name]" above it, without the template's own. */
-static enum kith_err sections_read(const struct template *template, const char *original, const char *text,
-                                   struct sections *sections, char why[static INPUT_WHY_MAX])
+static enum kith_err sections_read(const struct template *template, const char *original,
+                                   const char *text, struct sections *sections,
+                                   char why[static INPUT_WHY_MAX])
 {
     int at = -1;
     const char *line;
@@ -346,8 +354,8 @@ static enum kith_err sections_read(const struct template *template, const char *
 }
 
 /* An input for each line of `from` that is not in `other`. */
-static enum kith_err add_list_changes(struct inputs *inputs, const char *field, char op, const char *from,
-                                      const char *other)
+static enum kith_err add_list_changes(struct inputs *inputs, const char *field, char op,
+                                      const char *from, const char *other)
 {
     const char *line;
     size_t len;
@@ -373,8 +381,8 @@ static const char *one_line(char *text)
     return text + strspn(text, " \t");
 }
 
-static enum kith_err add_change(struct inputs *inputs, const struct kith_schema_field *field, const char *before,
-                                char *after)
+static enum kith_err add_change(struct inputs *inputs, const struct kith_schema_field *field,
+                                const char *before, char *after)
 {
     if (strcmp(before, after) == 0)
         return KITH_OK;
@@ -382,7 +390,8 @@ static enum kith_err add_change(struct inputs *inputs, const struct kith_schema_
         enum kith_err err = add_list_changes(inputs, field->name, '-', before, after);
         return err ? err : add_list_changes(inputs, field->name, '+', after, before);
     }
-    return inputs_add(inputs, field->name, is_entries(field) ? '+' : '=', is_long(field) ? after : one_line(after));
+    return inputs_add(inputs, field->name, is_entries(field) ? '+' : '=',
+                      is_long(field) ? after : one_line(after));
 }
 
 enum kith_err template_read(const struct template *template, const char *original, const char *text,

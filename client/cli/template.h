@@ -25,7 +25,8 @@ struct template
 char *template_write(const struct template *template);
 /* Adds what `text` says and `original`, from template_write, did not. INPUT with a sentence in
  * `why`, MEMORY. */
-MUST_USE enum kith_err template_read(const struct template *template, const char *original, const char *text,
-                                     struct inputs *inputs, char why[static INPUT_WHY_MAX]);
+MUST_USE enum kith_err template_read(const struct template *template, const char *original,
+                                     const char *text, struct inputs *inputs,
+                                     char why[static INPUT_WHY_MAX]);
 
 #endif

@@ -36,8 +36,8 @@ const char *when_text(uint64_t time_ms, char text[static WHEN_TEXT_MAX])
     size_t len = strftime(text, WHEN_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &local);
     long minutes = local.tm_gmtoff / 60;
     long absolute = labs(minutes);
-    (void)snprintf(text + len, WHEN_TEXT_MAX - len, "%c%02ld:%02ld", minutes < 0 ? '-' : '+', absolute / 60,
-                   absolute % 60);
+    (void)snprintf(text + len, WHEN_TEXT_MAX - len, "%c%02ld:%02ld", minutes < 0 ? '-' : '+',
+                   absolute / 60, absolute % 60);
     return text;
 }
 
@@ -45,7 +45,8 @@ const char *when_short(uint64_t time_ms, char text[static WHEN_TEXT_MAX])
 {
     struct tm local;
 
-    if (!local_time(time_ms, &local) || strftime(text, WHEN_TEXT_MAX, "%Y-%m-%d %H:%M", &local) == 0)
+    if (!local_time(time_ms, &local) ||
+        strftime(text, WHEN_TEXT_MAX, "%Y-%m-%d %H:%M", &local) == 0)
         (void)snprintf(text, WHEN_TEXT_MAX, "never");
     return text;
 }

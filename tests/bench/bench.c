@@ -4,8 +4,8 @@
  *
  *     bench BINARIES [--visits N] [--json]
  *
- * Prints a row for each figure: what was measured, the limit it is held against, and the ratio of the two. What a
- * figure means is in docs/performance.md.
+ * Prints a row for each figure: what was measured, the limit it is held against, and the ratio of
+ * the two. What a figure means is in docs/performance.md.
  */
 #include <arpa/inet.h>
 #include <ftw.h>
@@ -56,7 +56,8 @@ static void row(struct bench *bench, const char *name, double value, const char 
     double ratio = limit > 0 ? value / limit : 0;
 
     if (bench->is_json)
-        (void)printf("%s\n  {\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"limit\": %.6g, \"ratio\": %.4g}",
+        (void)printf("%s\n  {\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\", \"limit\": %.6g, "
+                     "\"ratio\": %.4g}",
                      bench->rows ? "," : "", name, value, unit, limit, ratio);
     else if (limit > 0)
         (void)printf("%-44s %12.6g %-10s %10.6g %7.2f\n", name, value, unit, limit, ratio);
@@ -95,7 +96,8 @@ static double hub_cpu_seconds(const struct bench *bench)
     if (file && fgets(line, sizeof line, file)) {
         const char *after = strrchr(line, ')');
         if (after)
-            (void)sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+            (void)sscanf(after + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+                         &system);
     }
     if (file)
         (void)fclose(file);
@@ -142,8 +144,8 @@ static pid_t start(const struct bench *bench, const char *const *arguments, FILE
 
 static void init_hub(struct bench *bench, char code[KITH_CODE_TEXT])
 {
-    const char *const arguments[] = {"kithd",  "init",     "--data", bench->data, "--listen",
-                               bench->address, "--json", NULL};
+    const char *const arguments[] = {"kithd",    "init",         "--data", bench->data,
+                                     "--listen", bench->address, "--json", NULL};
     char text[4096] = "";
     FILE *out;
     int status = 0;
@@ -192,8 +194,8 @@ static struct kith *open_home(struct bench *bench, const char *name)
     return kith;
 }
 
-static struct kith *join(struct bench *bench, struct kith *founder, const char *person, const char *role,
-                         const char *supervisor)
+static struct kith *join(struct bench *bench, struct kith *founder, const char *person,
+                         const char *role, const char *supervisor)
 {
     struct kith *kith = open_home(bench, person);
     char code[KITH_CODE_TEXT];
@@ -224,16 +226,21 @@ static void add_visit(struct kith *kith, const char *participant, unsigned numbe
         {"interventions", '+', "skills_practice"},
         {"purpose", '=', purpose},
         {"what_was_done", '=', done},
-        {"response", '=', "She said that she feels more sure of herself than last week and would like to go again."},
-        {"plan_next", '=', "We meet on Thursday at ten, in front of the library, and go to the group together."},
+        {"response", '=',
+         "She said that she feels more sure of herself than last week and would like to go again."},
+        {"plan_next", '=',
+         "We meet on Thursday at ten, in front of the library, and go to the group together."},
     };
 
-    (void)snprintf(purpose, sizeof purpose, "Visit %u: to practise going to the group and to look at the goals.", number);
+    (void)snprintf(purpose, sizeof purpose,
+                   "Visit %u: to practise going to the group and to look at the goals.", number);
     (void)snprintf(done, sizeof done,
-                   "We walked to the bus stop %u, talked about what had worked for me in my own first weeks, and "
+                   "We walked to the bus stop %u, talked about what had worked for me in my own "
+                   "first weeks, and "
                    "practised the breathing before we went in.",
                    number * 7919 % 1000);
-    check(kith, "adding a visit", kith_record_add(kith, "visit", inputs, sizeof inputs / sizeof *inputs, id));
+    check(kith, "adding a visit",
+          kith_record_add(kith, "visit", inputs, sizeof inputs / sizeof *inputs, id));
 }
 
 static struct kith_sync_report sync_home(struct kith *kith)
@@ -256,9 +263,10 @@ static void measure_first_sync(struct bench *bench, struct kith *reader)
         fail("the first sync did not bring every visit", 0);
     row(bench, "first sync: visits", report.received, "changes", 0);
     row(bench, "first sync: time", seconds_since(&start), "s", 0);
-    row(bench, "first sync: CPU of the laptop", (cpu_seconds() - before) / report.received * 1e6, "us/change", 0);
-    row(bench, "first sync: CPU of the hub", (hub_cpu_seconds(bench) - hub_before) / report.received * 1e6, "us/change",
-        0);
+    row(bench, "first sync: CPU of the laptop", (cpu_seconds() - before) / report.received * 1e6,
+        "us/change", 0);
+    row(bench, "first sync: CPU of the hub",
+        (hub_cpu_seconds(bench) - hub_before) / report.received * 1e6, "us/change", 0);
     row(bench, "first sync: bytes down", (double)report.bytes_in / report.received, "B/change", 0);
     row(bench, "first sync: round trips", report.round_trips, "", 1);
 }
@@ -280,7 +288,8 @@ static void measure_nothing_new(struct bench *bench, struct kith *kith)
     double before = cpu_seconds();
     struct kith_sync_report report = sync_home(kith);
 
-    row(bench, "nothing new: bytes, both ways", (double)(report.bytes_out + report.bytes_in), "B", 400);
+    row(bench, "nothing new: bytes, both ways", (double)(report.bytes_out + report.bytes_in), "B",
+        400);
     row(bench, "nothing new: round trips", report.round_trips, "", 1);
     row(bench, "nothing new: CPU of the laptop", (cpu_seconds() - before) * 1e3, "ms", 0);
 }
@@ -313,7 +322,8 @@ static void measure(struct bench *bench)
     for (unsigned i = 1; i <= bench->visits; i++)
         add_visit(ana, participant, i);
     row(bench, "save: CPU of one visit", (cpu_seconds() - before) / bench->visits * 1e6, "us", 0);
-    row(bench, "save: time of one visit, durable", seconds_since(&start_time) / bench->visits * 1e6, "us", 0);
+    row(bench, "save: time of one visit, durable", seconds_since(&start_time) / bench->visits * 1e6,
+        "us", 0);
     (void)sync_home(ana);
     measure_first_sync(bench, rosa);
     measure_one_visit(bench, ana, participant);
@@ -348,7 +358,8 @@ int main(int argc, char **argv)
         fail("no temporary folder", 0);
     (void)snprintf(bench.data, sizeof bench.data, "%s/hub", bench.folder);
     (void)snprintf(bench.address, sizeof bench.address, "127.0.0.1:%d", free_port());
-    (void)printf(bench.is_json ? "[" : "%-44s %12s %-10s %10s %7s\n", "", "value", "unit", "limit", "ratio");
+    (void)printf(bench.is_json ? "[" : "%-44s %12s %-10s %10s %7s\n", "", "value", "unit", "limit",
+                 "ratio");
     measure(&bench);
     if (bench.is_json)
         (void)printf("\n]\n");

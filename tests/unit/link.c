@@ -158,8 +158,8 @@ static void hub_load(struct link *link)
     backlog_init(&backlog);
     enum kith_err err = ledger_load(link->hub->ledger, link->far.hello.device, &link->far.pull,
                                     link->far.state == HUB_JOINING, &backlog);
-    session_hub_loaded(&link->far, err, buffer_view(&backlog.frames), bytes_of(backlog.cursor, backlog.cursor_len),
-                       backlog.is_up_to_date);
+    session_hub_loaded(&link->far, err, buffer_view(&backlog.frames),
+                       bytes_of(backlog.cursor, backlog.cursor_len), backlog.is_up_to_date);
     backlog_clear(&backlog);
 }
 
@@ -199,7 +199,8 @@ static void device_fill(struct link *link, size_t room)
     bool has_more;
 
     buffer_init(&frames, BATCH_MAX);
-    enum kith_err err = replica_fill(link->device->replica, &link->sending, room, &frames, &has_more);
+    enum kith_err err =
+        replica_fill(link->device->replica, &link->sending, room, &frames, &has_more);
     if (err)
         session_device_abort(&link->near, err);
     else
@@ -214,8 +215,8 @@ static void device_apply(struct link *link, struct bytes frames)
     if (link->near.welcome.has_sign_key)
         memcpy(link->sending.request.entry.hub_sign, link->near.welcome.sign_key, KEY_BYTES);
     link->sending.request.waits_for_hub = false;
-    enum kith_err err = replica_apply(link->device->replica, &link->sending, &link->near.welcome, frames,
-                                      LINK_NOW_MS, &applied);
+    enum kith_err err = replica_apply(link->device->replica, &link->sending, &link->near.welcome,
+                                      frames, LINK_NOW_MS, &applied);
     link->result.received += applied.received;
     link->result.acknowledged += applied.acknowledged;
     link->result.refused += applied.refused;
@@ -250,7 +251,8 @@ static bool drive_device(struct link *link)
     return false;
 }
 
-/* Delivers one piece; false if there was nothing to deliver. Past the cut, nothing arrives any more. */
+/* Delivers one piece; false if there was nothing to deliver. Past the cut, nothing arrives any
+ * more. */
 static bool deliver(struct link *link, struct buffer *wire, bool is_from_device)
 {
     size_t piece = link->faults->chunk_bytes ? link->faults->chunk_bytes : SESSION_READ_MAX;
@@ -299,8 +301,9 @@ static void carry(struct link *link)
             continue;
 }
 
-struct link_result link_connect(struct test_hub *hub, struct test_device *device, enum channel_mode mode,
-                                const uint8_t *psk, struct roster_request *request, const struct link_faults *faults)
+struct link_result link_connect(struct test_hub *hub, struct test_device *device,
+                                enum channel_mode mode, const uint8_t *psk,
+                                struct roster_request *request, const struct link_faults *faults)
 {
     static const struct link_faults none;
     struct link *link = calloc(1, sizeof *link);
@@ -350,7 +353,8 @@ struct link_result link_sync(struct test_hub *hub, struct test_device *device)
     return link_connect(hub, device, CHANNEL_SYNC, NULL, NULL, NULL);
 }
 
-static void set_identity(struct test_device *device, const uint8_t *agency, uint32_t number, const uint8_t *box)
+static void set_identity(struct test_device *device, const uint8_t *agency, uint32_t number,
+                         const uint8_t *box)
 {
     struct identity identity = *replica_identity(device->replica);
 
@@ -369,7 +373,8 @@ void link_found(struct test_hub *hub, struct test_device *founder)
     uint8_t root_secret[SIGN_KEY_BYTES];
     uint8_t circle[ID_BYTES];
     uint32_t first = 1;
-    struct roster_request request = {.is_wanted = true, .waits_for_hub = true, .sign_secret = root_secret};
+    struct roster_request request = {
+        .is_wanted = true, .waits_for_hub = true, .sign_secret = root_secret};
     const struct genesis genesis = {.kind = CIRCLE_AGENCY, .devices = &first, .device_count = 1};
     struct save nothing = {.now_ms = LINK_NOW_MS};
 
@@ -389,13 +394,14 @@ void link_found(struct test_hub *hub, struct test_device *founder)
     assert_int_equal(link_sync(hub, founder).device_err, KITH_OK);
 }
 
-void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device, uint32_t person,
-               unsigned roles, uint32_t supervisor)
+void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device,
+               uint32_t person, unsigned roles, uint32_t supervisor)
 {
     uint8_t secret[CODE_SECRET_BYTES];
     struct invite_keys keys;
-    struct roster_request invite = {
-        .is_wanted = true, .has_psk = true, .sign_secret = replica_identity(inviter->replica)->sign_secret};
+    struct roster_request invite = {.is_wanted = true,
+                                    .has_psk = true,
+                                    .sign_secret = replica_identity(inviter->replica)->sign_secret};
 
     seal_random(secret, sizeof secret);
     invite_derive(secret, &keys);
@@ -408,15 +414,18 @@ void link_join(struct test_hub *hub, struct test_device *inviter, struct test_de
     memcpy(invite.entry.keys.sign, keys.sign_public, KEY_BYTES);
     memcpy(invite.entry.keys.box, keys.box_public, KEY_BYTES);
     memcpy(invite.psk, keys.psk, KEY_BYTES);
-    assert_int_equal(link_connect(hub, inviter, CHANNEL_SYNC, NULL, &invite, NULL).device_err, KITH_OK);
+    assert_int_equal(link_connect(hub, inviter, CHANNEL_SYNC, NULL, &invite, NULL).device_err,
+                     KITH_OK);
     assert_int_equal(invite.refusal, KITH_OK);
     assert_true(invite.is_done);
 
     struct roster_request enrol = {.is_wanted = true, .sign_secret = keys.sign_secret};
     enrol.entry = (struct roster_entry){.type = ROSTER_ENROL, .author = invite.entry.device};
     identity_public(replica_identity(device->replica), &enrol.entry.keys);
-    set_identity(device, replica_roster(inviter->replica)->agency, invite.entry.device, keys.box_secret);
-    assert_int_equal(link_connect(hub, device, CHANNEL_JOIN, keys.psk, &enrol, NULL).device_err, KITH_OK);
+    set_identity(device, replica_roster(inviter->replica)->agency, invite.entry.device,
+                 keys.box_secret);
+    assert_int_equal(link_connect(hub, device, CHANNEL_JOIN, keys.psk, &enrol, NULL).device_err,
+                     KITH_OK);
     assert_true(enrol.is_done);
     assert_int_equal(link_sync(hub, device).device_err, KITH_OK);
 }
@@ -443,13 +452,15 @@ void link_chart(struct test_device *author, const char *name, uint8_t circle[sta
     buffer_init(&value, 1024);
     wire_put_text(&value, bytes_text(name));
     const struct edit edit = {.type = 3, .field = 1, .kind = OP_PUT, .value = buffer_view(&value)};
-    struct save save = {.class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
+    struct save save = {
+        .class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
     assert_int_equal(replica_found_circle(author->replica, &genesis, &save, circle), KITH_OK);
     buffer_clear(&value);
 }
 
 struct dot link_put(struct test_device *device, const uint8_t circle[static ID_BYTES],
-                    const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field, const char *text)
+                    const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field,
+                    const char *text)
 {
     struct buffer value;
     struct dot dot;
@@ -458,7 +469,8 @@ struct dot link_put(struct test_device *device, const uint8_t circle[static ID_B
     wire_put_text(&value, bytes_text(text));
     struct edit edit = {.type = type, .field = field, .kind = OP_PUT, .value = buffer_view(&value)};
     memcpy(edit.record, record, ID_BYTES);
-    struct save save = {.class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
+    struct save save = {
+        .class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
     memcpy(save.circle, circle, ID_BYTES);
     assert_int_equal(replica_save(device->replica, &save, &dot), KITH_OK);
     buffer_clear(&value);
@@ -485,12 +497,14 @@ const char *link_read(struct test_device *device, const uint8_t circle[static ID
         for (uint32_t i = 0; reg && i < reg->live_count && count < 16; i++) {
             struct wire_in in = wire_open(reg->live[i].value);
             struct bytes text = wire_text(&in, VALUE_MAX);
-            (void)snprintf(values[count++], sizeof values[0], "%.*s", (int)text.len, (const char *)text.ptr);
+            (void)snprintf(values[count++], sizeof values[0], "%.*s", (int)text.len,
+                           (const char *)text.ptr);
         }
     }
     store_abort(&txn);
     qsort(values, count, sizeof values[0], compare_text);
     for (size_t i = 0; i < count; i++)
-        (void)snprintf(joined + strlen(joined), sizeof joined - strlen(joined), "%s%s", i ? "|" : "", values[i]);
+        (void)snprintf(joined + strlen(joined), sizeof joined - strlen(joined), "%s%s",
+                       i ? "|" : "", values[i]);
     return joined;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hub and devices in one process, with a link between them that the test carries: the real sessions, ledger and
- * replicas, no socket and no clock.
+ * A hub and devices in one process, with a link between them that the test carries: the real
+ * sessions, ledger and replicas, no socket and no clock.
  */
 #ifndef KITH_TESTS_UNIT_LINK_H
 #define KITH_TESTS_UNIT_LINK_H
@@ -52,21 +52,24 @@ void test_device_reopen(struct test_device *device);
 void test_device_close(struct test_device *device);
 
 /* One connection from its first to its last byte. `request` may be NULL. */
-struct link_result link_connect(struct test_hub *hub, struct test_device *device, enum channel_mode mode,
-                                const uint8_t *psk, struct roster_request *request, const struct link_faults *faults);
+struct link_result link_connect(struct test_hub *hub, struct test_device *device,
+                                enum channel_mode mode, const uint8_t *psk,
+                                struct roster_request *request, const struct link_faults *faults);
 struct link_result link_sync(struct test_hub *hub, struct test_device *device);
 
 /* The founder's device, the agency's circle included. */
 void link_found(struct test_hub *hub, struct test_device *founder);
 /* Invites a person (0: a new one) by `inviter` and joins `device`. */
-void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device, uint32_t person,
-               unsigned roles, uint32_t supervisor);
+void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device,
+               uint32_t person, unsigned roles, uint32_t supervisor);
 /* A chart made offline by `author`, for the author, the author's supervisor and the custodians. */
 void link_chart(struct test_device *author, const char *name, uint8_t circle[static ID_BYTES]);
 /* One text field of one record, saved. */
 struct dot link_put(struct test_device *device, const uint8_t circle[static ID_BYTES],
-                    const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field, const char *text);
-/* The field's values, alphabetically, with '|' between; "" if there is none. Valid until the next call. */
+                    const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field,
+                    const char *text);
+/* The field's values, alphabetically, with '|' between; "" if there is none. Valid until the next
+ * call. */
 const char *link_read(struct test_device *device, const uint8_t circle[static ID_BYTES],
                       const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field);
 

@@ -238,7 +238,7 @@ static void a_copy_in_an_arena_outlives_its_source(void **unused)
 
 static void integers_are_big_endian_and_come_back(void **unused)
 {
-    static const uint64_t values[] = {0, 1, 0x80, 0xff01, 0x89abcdef, 0x0123456789abcdef,
+    static const uint64_t values[] = {0,         1, 0x80, 0xff01, 0x89abcdef, 0x0123456789abcdef,
                                       UINT64_MAX};
     uint8_t at[8];
 

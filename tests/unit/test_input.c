@@ -242,7 +242,8 @@ static void durations_have_a_unit_and_an_end(void **unused)
 
 static void times_are_written_with_their_offset_and_read_back(void **unused)
 {
-    static const char *const zones[] = {"UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"};
+    static const char *const zones[] = {"UTC", "America/New_York", "Asia/Kolkata",
+                                        "Pacific/Auckland"};
     char text[WHEN_TEXT_MAX];
 
     (void)unused;
@@ -264,13 +265,18 @@ static void times_are_written_with_their_offset_and_read_back(void **unused)
     assert_false(when_read("2026-02-30", 0, &midnight_ms));
 }
 
-#define FIELD(field, value, merge, words, text)                                                                        \
-    {                                                                                                                  \
-        .name = (field), .kind = (value), .class = (merge), .choices = (words), .help = (text)                         \
+#define FIELD(field, value, merge, words, text)                                                    \
+    {                                                                                              \
+        .name = (field), .kind = (value), .class = (merge), .choices = (words), .help = (text)     \
     }
 
 static const struct kith_schema_field fields[] = {
-    {.name = "date", .kind = "date", .class = "exact", .choices = "", .help = "Day of the visit", .is_required = true},
+    {.name = "date",
+     .kind = "date",
+     .class = "exact",
+     .choices = "",
+     .help = "Day of the visit",
+     .is_required = true},
     FIELD("risk", "choice", "restrict", "none concern urgent", "Was there a safety concern?"),
     FIELD("phone", "text", "set", "", "Phone numbers"),
     FIELD("response", "prose", "narrative", "", "How the person responded"),
@@ -282,7 +288,8 @@ static const struct kith_schema_field fields[] = {
 
 static struct template template_of(const struct kith_record *record)
 {
-    return (struct template){.type = "visit", .fields = fields, .field_count = FIELD_COUNT, .record = record};
+    return (struct template){
+        .type = "visit", .fields = fields, .field_count = FIELD_COUNT, .record = record};
 }
 
 /* The text with `line` put in after the first line that is `after`. */
@@ -297,7 +304,8 @@ static char *with_line(const char *text, const char *after, const char *line)
     return longer;
 }
 
-static void assert_input(const struct inputs *inputs, size_t at, const char *field, char op, const char *value)
+static void assert_input(const struct inputs *inputs, size_t at, const char *field, char op,
+                         const char *value)
 {
     assert_true(at < inputs->count);
     assert_string_equal(inputs->items[at].field, field);
@@ -308,9 +316,11 @@ static void assert_input(const struct inputs *inputs, size_t at, const char *fie
 static const struct kith_value date[] = {{.text = "2026-03-02"}};
 static const struct kith_value phones[] = {{.text = "555 0101"}, {.text = "555 0102"}};
 static const struct kith_value response[] = {
-    {.text = "She smiled.\n\n# 3 on her list:\n[date]\n\\[date]\n\\\\# twice\n\\plain\nthe \"bus\"\n  indented"}};
-static const struct kith_value plans[] = {{.text = "Call on Monday.\n# not earlier", .person = "Anna", .device = 2},
-                                          {.text = "Wait.", .person = "Ben", .device = 3}};
+    {.text = "She smiled.\n\n# 3 on her list:\n[date]\n\\[date]\n\\\\# twice\n\\plain\nthe "
+             "\"bus\"\n  indented"}};
+static const struct kith_value plans[] = {
+    {.text = "Call on Monday.\n# not earlier", .person = "Anna", .device = 2},
+    {.text = "Wait.", .person = "Ben", .device = 3}};
 static const struct kith_value progress[] = {{.text = "Went out alone.\nTwice."}};
 static const struct kith_field present[] = {
     {.name = "date", .value_count = 1, .values = date},
@@ -319,7 +329,8 @@ static const struct kith_field present[] = {
     {.name = "plan_next", .is_conflict = true, .value_count = 2, .values = plans},
     {.name = "progress", .is_list = true, .value_count = 1, .values = progress},
 };
-static const struct kith_record record = {.type = "visit", .state = "draft", .field_count = 5, .fields = present};
+static const struct kith_record record = {
+    .type = "visit", .state = "draft", .field_count = 5, .fields = present};
 
 static void an_untouched_template_changes_nothing(void **unused)
 {
@@ -381,7 +392,8 @@ static void only_what_changed_is_written_again(void **unused)
     assert_input(&inputs, 0, "phone", '-', "555 0102");
     assert_input(&inputs, 1, "phone", '+', "555 0103");
     assert_input(&inputs, 2, "response", '=',
-                 "She smiled.\n\n# 3 on her list:\n[date]\n\\[date]\n\\\\# twice\n\\plain\nthe \"bus\"\n  indented\n"
+                 "She smiled.\n\n# 3 on her list:\n[date]\n\\[date]\n\\\\# twice\n\\plain\nthe "
+                 "\"bus\"\n  indented\n"
                  "And left.");
     assert_input(&inputs, 3, "plan_next", '=', "Both.");
     inputs_clear(&inputs);
@@ -398,7 +410,8 @@ static void an_emptied_field_is_cleared(void **unused)
     char *original = template_write(&template);
 
     (void)unused;
-    assert_int_equal(template_read(&template, original, "[date]\n\n[phone]\n", &inputs, why), KITH_OK);
+    assert_int_equal(template_read(&template, original, "[date]\n\n[phone]\n", &inputs, why),
+                     KITH_OK);
     assert_int_equal(inputs.count, 3);
     assert_input(&inputs, 0, "date", '=', "");
     assert_input(&inputs, 1, "phone", '-', "555 0101");
@@ -409,7 +422,8 @@ static void an_emptied_field_is_cleared(void **unused)
 
 static void a_text_without_its_place_is_refused_not_lost(void **unused)
 {
-    static const char *const texts[] = {"a word before any field\n[date]\n", "[date]\n1\n[date]\n2\n"};
+    static const char *const texts[] = {"a word before any field\n[date]\n",
+                                        "[date]\n1\n[date]\n2\n"};
     struct template template = template_of(NULL);
     char *original = template_write(&template);
 

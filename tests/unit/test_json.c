@@ -88,9 +88,10 @@ static void members_and_items_are_separated_and_closed(void **unused)
     json_end(&json);
     json_text(&json, "a \"name\"", "");
     json_end(&json);
-    assert_page(&page, "{\"name\": \"Anna\", \"nobody\": null, \"least\": -9223372036854775808, "
-                       "\"most\": 18446744073709551615, \"yes\": true, \"list\": [false, {}, [0, -1]], "
-                       "\"a \\\"name\\\"\": \"\"}\n");
+    assert_page(&page,
+                "{\"name\": \"Anna\", \"nobody\": null, \"least\": -9223372036854775808, "
+                "\"most\": 18446744073709551615, \"yes\": true, \"list\": [false, {}, [0, -1]], "
+                "\"a \\\"name\\\"\": \"\"}\n");
 }
 
 static void an_empty_list_is_a_document(void **unused)

@@ -97,7 +97,13 @@ static int rank_backwards(struct bytes value)
     return -value.ptr[0];
 }
 
-#define STEP(kind, device, n, hlc, value, ...) {{device, n}, hlc, kind, value, {__VA_ARGS__}}
+#define STEP(kind, device, n, hlc, value, ...)                                                     \
+    {                                                                                              \
+        {device, n}, hlc, kind, value,                                                             \
+        {                                                                                          \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
 #define PUT(...)  STEP(OP_PUT, __VA_ARGS__)
 #define ADD(...)  STEP(OP_ADD, __VA_ARGS__)
 #define DROP(...) STEP(OP_DROP, __VA_ARGS__)

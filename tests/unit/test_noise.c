@@ -470,8 +470,8 @@ static void rekey_model(uint8_t key[KEY_BYTES])
     static const uint8_t nonce[12] = {0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255};
     uint8_t sealed[KEY_BYTES + TAG_BYTES] = {0};
 
-    crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, sealed, KEY_BYTES, NULL, 0, NULL,
-                                              nonce, key);
+    crypto_aead_chacha20poly1305_ietf_encrypt(sealed, NULL, sealed, KEY_BYTES, NULL, 0, NULL, nonce,
+                                              key);
     memcpy(key, sealed, KEY_BYTES);
 }
 
@@ -540,8 +540,9 @@ static void blob_read(struct blob *blob, const char *hex)
 
     blob->len = 0;
     if (strcmp(hex, "-") != 0) {
-        assert_int_equal(sodium_hex2bin(blob->ptr, sizeof blob->ptr, hex, strlen(hex), NULL,
-                                        &blob->len, &end), 0);
+        assert_int_equal(
+            sodium_hex2bin(blob->ptr, sizeof blob->ptr, hex, strlen(hex), NULL, &blob->len, &end),
+            0);
         assert_int_equal(*end, '\0');
     }
 }

@@ -52,7 +52,8 @@ static void a_visit_recorded_offline_reaches_the_supervisor(void **state)
     struct agency *agency = *state;
     uint8_t visit[ID_BYTES] = {7};
 
-    (void)link_put(&agency->ana, agency->chart, visit, NOTE, PURPOSE, "We walked to the clinic together");
+    (void)link_put(&agency->ana, agency->chart, visit, NOTE, PURPOSE,
+                   "We walked to the clinic together");
     struct link_result sent = link_sync(&agency->hub, &agency->ana);
     assert_int_equal(sent.device_err, KITH_OK);
     assert_int_equal(sent.acknowledged, 2);
@@ -62,7 +63,8 @@ static void a_visit_recorded_offline_reaches_the_supervisor(void **state)
     assert_int_equal(got.received, 2);
     assert_string_equal(link_read(&agency->rosa, agency->chart, visit, NOTE, PURPOSE),
                         "We walked to the clinic together");
-    assert_string_equal(link_read(&agency->rosa, agency->chart, agency->chart, 3, 1), "Maria Lopez");
+    assert_string_equal(link_read(&agency->rosa, agency->chart, agency->chart, 3, 1),
+                        "Maria Lopez");
 }
 
 static void a_sync_with_nothing_new_is_one_round_trip_of_few_bytes(void **state)
@@ -74,7 +76,8 @@ static void a_sync_with_nothing_new_is_one_round_trip_of_few_bytes(void **state)
     assert_int_equal(again.device_err, KITH_OK);
     assert_int_equal(again.round_trips, 1);
     assert_int_equal(again.received + again.acknowledged, 0);
-    print_message("nothing new: %u bytes out, %u bytes in\n", (unsigned)again.bytes_out, (unsigned)again.bytes_in);
+    print_message("nothing new: %u bytes out, %u bytes in\n", (unsigned)again.bytes_out,
+                  (unsigned)again.bytes_in);
     assert_in_range(again.bytes_out + again.bytes_in, 100, 400);
 }
 
@@ -91,8 +94,10 @@ static void concurrent_narratives_are_both_kept_until_settled(void **state)
     (void)link_sync(&agency->hub, &agency->ana);
     (void)link_sync(&agency->hub, &agency->rosa);
     (void)link_sync(&agency->hub, &agency->ana);
-    assert_string_equal(link_read(&agency->ana, agency->chart, visit, NOTE, PURPOSE), "by ana|by rosa");
-    assert_string_equal(link_read(&agency->rosa, agency->chart, visit, NOTE, PURPOSE), "by ana|by rosa");
+    assert_string_equal(link_read(&agency->ana, agency->chart, visit, NOTE, PURPOSE),
+                        "by ana|by rosa");
+    assert_string_equal(link_read(&agency->rosa, agency->chart, visit, NOTE, PURPOSE),
+                        "by ana|by rosa");
     (void)link_put(&agency->rosa, agency->chart, visit, NOTE, PURPOSE, "settled");
     (void)link_sync(&agency->hub, &agency->rosa);
     (void)link_sync(&agency->hub, &agency->ana);
@@ -127,7 +132,8 @@ static void a_granted_person_reads_and_one_who_is_not_does_not(void **state)
     (void)link_sync(&agency->hub, &agency->ana);
     (void)link_sync(&agency->hub, &omar);
     assert_string_equal(link_read(&omar, agency->chart, visit, NOTE, PURPOSE), "");
-    const struct circle_member member = {.person = replica_person(omar.replica), .right = CIRCLE_WRITE};
+    const struct circle_member member = {.person = replica_person(omar.replica),
+                                         .right = CIRCLE_WRITE};
     assert_int_equal(replica_grant(agency->ana.replica, agency->chart, &member), KITH_OK);
     assert_int_equal(link_sync(&agency->hub, &agency->ana).device_err, KITH_OK);
     assert_int_equal(link_sync(&agency->hub, &omar).device_err, KITH_OK);
@@ -135,8 +141,8 @@ static void a_granted_person_reads_and_one_who_is_not_does_not(void **state)
     test_device_close(&omar);
 }
 
-/* However a connection is cut, in either direction: what was acknowledged is there, the rest goes up later, nothing
- * twice. */
+/* However a connection is cut, in either direction: what was acknowledged is there, the rest goes
+ * up later, nothing twice. */
 static void a_cut_at_any_byte_loses_nothing(void **state)
 {
     struct agency *agency = *state;
@@ -153,7 +159,8 @@ static void a_cut_at_any_byte_loses_nothing(void **state)
         const struct link_faults in = {.cut_after_in = cut};
         (void)snprintf(text, sizeof text, "save %u", ++saves);
         (void)link_put(&agency->ana, agency->chart, visit, NOTE, PURPOSE, text);
-        (void)link_connect(&agency->hub, &agency->ana, CHANNEL_SYNC, NULL, NULL, cut % 2 ? &out : &in);
+        (void)link_connect(&agency->hub, &agency->ana, CHANNEL_SYNC, NULL, NULL,
+                           cut % 2 ? &out : &in);
         test_device_reopen(&agency->ana);
     }
     assert_int_equal(link_sync(&agency->hub, &agency->ana).device_err, KITH_OK);
@@ -168,7 +175,8 @@ static void bytes_may_come_one_at_a_time(void **state)
     struct agency *agency = *state;
     const struct link_faults dribble = {.chunk_bytes = 1};
 
-    struct link_result result = link_connect(&agency->hub, &agency->ana, CHANNEL_SYNC, NULL, NULL, &dribble);
+    struct link_result result =
+        link_connect(&agency->hub, &agency->ana, CHANNEL_SYNC, NULL, NULL, &dribble);
     assert_int_equal(result.device_err, KITH_OK);
     assert_int_equal(result.acknowledged, 1);
 }
@@ -210,17 +218,20 @@ static void a_long_backlog_arrives_whole(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_visit_recorded_offline_reaches_the_supervisor, agency_open, agency_close),
-        cmocka_unit_test_setup_teardown(a_sync_with_nothing_new_is_one_round_trip_of_few_bytes, agency_open,
-                                        agency_close),
-        cmocka_unit_test_setup_teardown(concurrent_narratives_are_both_kept_until_settled, agency_open, agency_close),
-        cmocka_unit_test_setup_teardown(a_device_joining_later_reads_what_was_written_before, agency_open,
-                                        agency_close),
-        cmocka_unit_test_setup_teardown(a_granted_person_reads_and_one_who_is_not_does_not, agency_open,
-                                        agency_close),
+        cmocka_unit_test_setup_teardown(a_visit_recorded_offline_reaches_the_supervisor,
+                                        agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(a_sync_with_nothing_new_is_one_round_trip_of_few_bytes,
+                                        agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(concurrent_narratives_are_both_kept_until_settled,
+                                        agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(a_device_joining_later_reads_what_was_written_before,
+                                        agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(a_granted_person_reads_and_one_who_is_not_does_not,
+                                        agency_open, agency_close),
         cmocka_unit_test_setup_teardown(a_cut_at_any_byte_loses_nothing, agency_open, agency_close),
         cmocka_unit_test_setup_teardown(bytes_may_come_one_at_a_time, agency_open, agency_close),
-        cmocka_unit_test_setup_teardown(a_hub_that_starts_again_goes_on_where_it_was, agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(a_hub_that_starts_again_goes_on_where_it_was, agency_open,
+                                        agency_close),
         cmocka_unit_test_setup_teardown(a_long_backlog_arrives_whole, agency_open, agency_close),
     };
 

@@ -364,8 +364,8 @@ static void a_walk_may_be_ended_after_its_transaction(void **state)
     store_text(store, TABLE_HUB_META, "a", "1");
     for (enum store_access access = STORE_READ; access <= STORE_WRITE; access++) {
         struct store_txn txn = store_begin(store, access);
-        struct store_walk walk = store_walk_begin(&txn, TABLE_HUB_META, bytes_text(""),
-                                                  bytes_text(""));
+        struct store_walk walk =
+            store_walk_begin(&txn, TABLE_HUB_META, bytes_text(""), bytes_text(""));
 
         assert_true(store_walk_next(&walk));
         assert_int_equal(store_commit(&txn), KITH_OK);
@@ -933,8 +933,8 @@ static void *reader_run(void *context)
     return is_right ? NULL : (void *)(uintptr_t)failed;
 }
 
-static void
-readers_and_writers_that_enlarge_the_map_never_wait_for_each_other_for_ever(void **state)
+static void readers_and_writers_that_enlarge_the_map_never_wait_for_each_other_for_ever(
+    void **state)
 {
     struct store *store = open_with(true, MAP_SMALL, true);
     struct reading reading = {.store = store, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -1200,8 +1200,8 @@ static void everything_a_killed_writer_reported_is_there(void **state)
     (void)state;
     store_close(&store);
     for (int run = 0; run < 20; run++) {
-        uint32_t reported = killed_child_reported(newest,
-                                                  20000 + (unsigned)(random_next(&seed) % 80000));
+        uint32_t reported =
+            killed_child_reported(newest, 20000 + (unsigned)(random_next(&seed) % 80000));
         struct store_txn txn;
 
         reported_count += reported - newest;

@@ -38,7 +38,8 @@ static int folder_make(void **state)
     const char *temporary = getenv("TMPDIR");
 
     (void)state;
-    (void)snprintf(base, sizeof base, "%.400s/kith-test-unlock-XXXXXX", temporary ? temporary : "/tmp");
+    (void)snprintf(base, sizeof base, "%.400s/kith-test-unlock-XXXXXX",
+                   temporary ? temporary : "/tmp");
     if (!mkdtemp(base))
         return 1;
     memcpy(folder, base, sizeof base);

@@ -227,8 +227,16 @@ static void hostile_parameters_are_refused_before_they_cost_anything(void **unus
         uint32_t memory_kib;
         uint32_t passes;
     } hostile[] = {
-        {100u * 1024 * 1024, 3}, {UINT32_MAX, 3}, {256 * 1024 + 1, 3}, {64 * 1024, 257}, {64 * 1024, UINT32_MAX},
-        {64 * 1024, 2},          {64 * 1024, 0},  {64 * 1024 - 1, 3},  {0, 3},           {8, 1},
+        {100u * 1024 * 1024, 3},
+        {UINT32_MAX, 3},
+        {256 * 1024 + 1, 3},
+        {64 * 1024, 257},
+        {64 * 1024, UINT32_MAX},
+        {64 * 1024, 2},
+        {64 * 1024, 0},
+        {64 * 1024 - 1, 3},
+        {0, 3},
+        {8, 1},
     };
     uint8_t file[FILE_BYTES];
 
@@ -308,8 +316,9 @@ static void a_full_disk_leaves_no_vault_and_no_leftover(void **unused)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-#define VAULT_TEST(name)      cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
-#define VAULT_COPY_TEST(name) cmocka_unit_test_setup_teardown(name, folder_make_with_vault, folder_remove)
+#define VAULT_TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
+#define VAULT_COPY_TEST(name)                                                                      \
+    cmocka_unit_test_setup_teardown(name, folder_make_with_vault, folder_remove)
 
 int main(void)
 {

@@ -42,7 +42,10 @@ static int64_t random_signed(uint64_t *state)
     return random_below(state, 2) == 0 ? number : -1 - number;
 }
 
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)(text), sizeof(text) - 1                                                  \
+    }
 
 static void values_are_accepted_in_their_only_form(void **unused)
 {
@@ -52,8 +55,8 @@ static void values_are_accepted_in_their_only_form(void **unused)
     } table[] = {
         {BYTES(""), false},
         {BYTES("\xc0"), true},
-        {BYTES("\xc0\xc0"), false},                                  /* two values */
-        {BYTES("\xc1"), false},                                      /* reserved */
+        {BYTES("\xc0\xc0"), false}, /* two values */
+        {BYTES("\xc1"), false},     /* reserved */
         {BYTES("\xc2"), true},
         {BYTES("\xc3"), true},
         {BYTES("\x00"), true},
@@ -69,9 +72,9 @@ static void values_are_accepted_in_their_only_form(void **unused)
         {BYTES("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), true},
         {BYTES("\xff"), true},
         {BYTES("\xe0"), true},
-        {BYTES("\xd0\xe0"), false},                                  /* -32 fits one byte */
-        {BYTES("\xd0\xdf"), true},                                   /* -33 */
-        {BYTES("\xd0\x7f"), false},                                  /* positive in a signed form */
+        {BYTES("\xd0\xe0"), false}, /* -32 fits one byte */
+        {BYTES("\xd0\xdf"), true},  /* -33 */
+        {BYTES("\xd0\x7f"), false}, /* positive in a signed form */
         {BYTES("\xd1\xff\x80"), false},
         {BYTES("\xd1\xff\x7f"), true},
         {BYTES("\xd1\x7f\xff"), false},
@@ -81,43 +84,63 @@ static void values_are_accepted_in_their_only_form(void **unused)
         {BYTES("\xd3\xff\xff\xff\xff\x7f\xff\xff\xff"), true},
         {BYTES("\xd3\x80\x00\x00\x00\x00\x00\x00\x00"), true},
         {BYTES("\xd3\x7f\xff\xff\xff\xff\xff\xff\xff"), false},
-        {BYTES("\xca\x00\x00\x00\x00"), false},                      /* float 32 */
-        {BYTES("\xcb\x00\x00\x00\x00\x00\x00\x00\x00"), false},      /* float 64 */
-        {BYTES("\xd4\x01\x00"), false},                              /* fixext 1 */
-        {BYTES("\xd8\x01" "0123456789abcdef"), false},               /* fixext 16 */
-        {BYTES("\xc7\x01\x01\x00"), false},                          /* ext 8 */
+        {BYTES("\xca\x00\x00\x00\x00"), false},                 /* float 32 */
+        {BYTES("\xcb\x00\x00\x00\x00\x00\x00\x00\x00"), false}, /* float 64 */
+        {BYTES("\xd4\x01\x00"), false},                         /* fixext 1 */
+        {BYTES("\xd8\x01"
+               "0123456789abcdef"),
+         false},                            /* fixext 16 */
+        {BYTES("\xc7\x01\x01\x00"), false}, /* ext 8 */
         {BYTES("\xa0"), true},
-        {BYTES("\xa1" "a"), true},
+        {BYTES("\xa1"
+               "a"),
+         true},
         {BYTES("\xa1"), false},
-        {BYTES("\xa1\x00"), false},                                  /* NUL in text */
-        {BYTES("\xa1\xff"), false},                                  /* not UTF-8 */
-        {BYTES("\xd9\x01" "a"), false},
-        {BYTES("\xd9\x1f" "0123456789012345678901234567890"), false},
-        {BYTES("\xd9\x20" "01234567890123456789012345678901"), true},
-        {BYTES("\xda\x00\x01" "a"), false},
-        {BYTES("\xdb\x00\x00\x00\x01" "a"), false},
+        {BYTES("\xa1\x00"), false}, /* NUL in text */
+        {BYTES("\xa1\xff"), false}, /* not UTF-8 */
+        {BYTES("\xd9\x01"
+               "a"),
+         false},
+        {BYTES("\xd9\x1f"
+               "0123456789012345678901234567890"),
+         false},
+        {BYTES("\xd9\x20"
+               "01234567890123456789012345678901"),
+         true},
+        {BYTES("\xda\x00\x01"
+               "a"),
+         false},
+        {BYTES("\xdb\x00\x00\x00\x01"
+               "a"),
+         false},
         {BYTES("\xc4\x00"), true},
         {BYTES("\xc4\x01\xff"), true},
         {BYTES("\xc5\x00\x01\xff"), false},
         {BYTES("\xc6\x00\x00\x00\x00"), false},
-        {BYTES("\xc6\xff\xff\xff\xff"), false},                      /* more than there is */
+        {BYTES("\xc6\xff\xff\xff\xff"), false}, /* more than there is */
         {BYTES("\x90"), true},
         {BYTES("\x91\x90"), true},
         {BYTES("\x92\x01"), false},
         {BYTES("\xdc\x00\x00"), false},
-        {BYTES("\xdc\x00\x0f" "012345678901234"), false},
-        {BYTES("\xdc\x00\x10" "0123456789012345"), true},
+        {BYTES("\xdc\x00\x0f"
+               "012345678901234"),
+         false},
+        {BYTES("\xdc\x00\x10"
+               "0123456789012345"),
+         true},
         {BYTES("\xdc\xff\xff\x00"), false},
         {BYTES("\xdd\x00\x00\x00\x00"), false},
-        {BYTES("\xdd\xff\xff\xff\xff"), false},                      /* array 32, 4 GiB claimed */
+        {BYTES("\xdd\xff\xff\xff\xff"), false}, /* array 32, 4 GiB claimed */
         {BYTES("\x80"), true},
         {BYTES("\x81\x01\x02"), true},
         {BYTES("\x81\x01"), false},
         {BYTES("\x82\x01\x02\x02\x02"), true},
-        {BYTES("\x82\x02\x02\x01\x02"), false},                      /* keys descend */
-        {BYTES("\x82\x01\x02\x01\x02"), false},                      /* a key twice */
-        {BYTES("\x81\xff\x02"), false},                              /* a negative key */
-        {BYTES("\x81\xa1" "a\x02"), false},                          /* a text as key */
+        {BYTES("\x82\x02\x02\x01\x02"), false}, /* keys descend */
+        {BYTES("\x82\x01\x02\x01\x02"), false}, /* a key twice */
+        {BYTES("\x81\xff\x02"), false},         /* a negative key */
+        {BYTES("\x81\xa1"
+               "a\x02"),
+         false},                                                       /* a text as key */
         {BYTES("\x82\x01\x82\x03\x00\x04\x00\x02\x81\x01\x00"), true}, /* order is per map */
         {BYTES("\xde\x00\x00"), false},
         {BYTES("\xdf\x00\x00\x00\x00"), false},
@@ -142,16 +165,18 @@ static void text_is_utf8_without_nul(void **unused)
         {BYTES("a\0b"), false},
         {BYTES("\x7f"), true},
         {BYTES("\x80"), false},
-        {BYTES("\xc0\x80"), false},         /* NUL, overlong */
+        {BYTES("\xc0\x80"), false}, /* NUL, overlong */
         {BYTES("\xc1\xbf"), false},
         {BYTES("\xc2\x80"), true},
         {BYTES("\xc2"), false},
-        {BYTES("\xc2" "a"), false},
+        {BYTES("\xc2"
+               "a"),
+         false},
         {BYTES("\xdf\xbf"), true},
-        {BYTES("\xe0\x9f\xbf"), false},     /* overlong */
+        {BYTES("\xe0\x9f\xbf"), false}, /* overlong */
         {BYTES("\xe0\xa0\x80"), true},
         {BYTES("\xed\x9f\xbf"), true},
-        {BYTES("\xed\xa0\x80"), false},     /* surrogate */
+        {BYTES("\xed\xa0\x80"), false}, /* surrogate */
         {BYTES("\xed\xbf\xbf"), false},
         {BYTES("\xee\x80\x80"), true},
         {BYTES("\xef\xbf\xbf"), true},
@@ -225,7 +250,9 @@ static void a_written_message_reads_back(void **unused)
 static void the_first_failure_stays_and_reads_give_zero(void **unused)
 {
     uint8_t exact[3] = "abc";
-    struct wire_in in = wire_open(bytes_of("\x05\xa1" "a\xc3\x01", 5));
+    struct wire_in in = wire_open(bytes_of("\x05\xa1"
+                                           "a\xc3\x01",
+                                           5));
 
     (void)unused;
     assert_int_equal(wire_uint(&in, 4), 0);
@@ -255,7 +282,8 @@ static void what_does_not_fit_the_callers_bound_is_refused(void **unused)
     struct wire_in in;
 
     (void)unused;
-    in = wire_open(bytes_text("\xa3" "abc"));
+    in = wire_open(bytes_text("\xa3"
+                              "abc"));
     assert_null(wire_text(&in, 2).ptr);
     assert_int_equal(wire_close(&in), KITH_TOO_LARGE);
     in = wire_open(bytes_of("\xc4\x03\1\2\3", 5));
@@ -392,12 +420,24 @@ static void random_value(uint64_t *seed, struct buffer *out, unsigned depth)
     uint64_t key = 0;
 
     switch (random_below(seed, kinds)) {
-    case 0: wire_put_nil(out); break;
-    case 1: wire_put_bool(out, random_below(seed, 2) == 0); break;
-    case 2: wire_put_uint(out, random_number(seed)); break;
-    case 3: wire_put_int(out, random_signed(seed)); break;
-    case 4: random_text(seed, out); break;
-    case 5: random_bin(seed, out); break;
+    case 0:
+        wire_put_nil(out);
+        break;
+    case 1:
+        wire_put_bool(out, random_below(seed, 2) == 0);
+        break;
+    case 2:
+        wire_put_uint(out, random_number(seed));
+        break;
+    case 3:
+        wire_put_int(out, random_signed(seed));
+        break;
+    case 4:
+        random_text(seed, out);
+        break;
+    case 5:
+        random_bin(seed, out);
+        break;
     case 6:
         wire_put_array(out, count);
         for (uint32_t i = 0; i < count; i++) {
@@ -434,15 +474,25 @@ static void value_again(struct wire_in *in, struct buffer *out)
     uint32_t count = 0;
 
     switch (wire_peek(in)) {
-    case WIRE_NONE: wire_fail(in, KITH_MALFORMED); break;
+    case WIRE_NONE:
+        wire_fail(in, KITH_MALFORMED);
+        break;
     case WIRE_NIL:
         wire_nil(in);
         wire_put_nil(out);
         break;
-    case WIRE_BOOL: wire_put_bool(out, wire_bool(in)); break;
-    case WIRE_INT: number_again(in, out); break;
-    case WIRE_TEXT: wire_put_text(out, wire_text(in, SIZE_MAX)); break;
-    case WIRE_BIN: wire_put_bin(out, wire_bin(in, SIZE_MAX)); break;
+    case WIRE_BOOL:
+        wire_put_bool(out, wire_bool(in));
+        break;
+    case WIRE_INT:
+        number_again(in, out);
+        break;
+    case WIRE_TEXT:
+        wire_put_text(out, wire_text(in, SIZE_MAX));
+        break;
+    case WIRE_BIN:
+        wire_put_bin(out, wire_bin(in, SIZE_MAX));
+        break;
     case WIRE_ARRAY:
         count = wire_array(in, WIRE_ITEMS_MAX);
         wire_put_array(out, count);

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second half of an ingest: everything admissible of many sessions in one durable transaction,
+ * and their answers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/ledger_internal.h"
+
+/* What a commit has touched of one circle; its state is written once, at the end. */
+struct touched {
+    uint32_t number;
+    struct circle circle;
+    bool is_changed;
+};
+
+struct committer {
+    struct ledger *ledger;
+    struct store_txn txn;
+    struct touched *touched; /* of the current ingest */
+    uint32_t touched_count;
+    uint32_t touched_room;
+};
+
+static void touched_clear(struct committer *committer)
+{
+    for (uint32_t i = 0; i < committer->touched_count; i++) {
+        struct touched *touched = &committer->touched[i];
+        if (touched->is_changed)
+            hub_circle_put(&committer->txn, touched->number, &touched->circle);
+        circle_clear(&touched->circle);
+    }
+    committer->touched_count = 0;
+}
+
+/* The state of a circle within this commit; number 0 and no entries if the circle is not known. */
+static struct touched *touch_circle(struct committer *committer, const uint8_t id[static ID_BYTES])
+{
+    uint32_t number = hub_circle_number(&committer->txn, id);
+
+    for (uint32_t i = committer->touched_count; number && i > 0; i--)
+        if (committer->touched[i - 1].number == number)
+            return &committer->touched[i - 1];
+    if (committer->touched_count == committer->touched_room) {
+        uint32_t room = committer->touched_room ? committer->touched_room * 2 : 16;
+        struct touched *larger = realloc(committer->touched, room * sizeof *larger);
+        if (!larger) {
+            store_fail(&committer->txn, KITH_MEMORY);
+            return NULL;
+        }
+        committer->touched = larger;
+        committer->touched_room = room;
+    }
+    struct touched *touched = &committer->touched[committer->touched_count++];
+    memset(touched, 0, sizeof *touched);
+    touched->number = number;
+    if (number)
+        hub_circle_get(&committer->txn, number, &touched->circle);
+    else
+        circle_init(&touched->circle);
+    return touched;
+}
+
+static void commit_change(struct committer *committer, struct ingest *ingest,
+                          struct ingest_item *item)
+{
+    struct touched *touched = touch_circle(committer, item->circle);
+
+    if (!touched || item->verdict)
+        return;
+    if (touched->number == 0) {
+        item->verdict = KITH_UNKNOWN_CIRCLE;
+        return;
+    }
+    struct chain_head head = hub_chain_head(&committer->txn, touched->number, item->device);
+    if (item->n <=
+        head.n) /* stored before, or by another connection of the same device in between */
+        return;
+    item->verdict = circle_may_write(&touched->circle, &committer->ledger->roster, item->device);
+    if (!item->verdict && item->change.epoch != touched->circle.epoch)
+        item->verdict = KITH_EPOCH;
+    if (!item->verdict && item->n != head.n + 1)
+        item->verdict = KITH_GAP;
+    if (!item->verdict && !seal_equal(item->prev, head.id, HASH_BYTES))
+        item->verdict = KITH_FORKED;
+    if (item->verdict)
+        return;
+    struct hub_item row = {.kind = HUB_ITEM_CHANGE,
+                           .circle = touched->number,
+                           .device = item->device,
+                           .n = item->n,
+                           .change = item->change};
+    memcpy(row.id, item->id, HASH_BYTES);
+    (void)hub_item_add(&committer->txn, &row);
+    ingest->stored_count++;
+}
+
+/* An entry that is there already is acknowledged again: its first answer was lost. */
+static bool is_stored_entry(struct committer *committer, const struct touched *touched,
+                            const struct ingest_item *item)
+{
+    struct bytes stored;
+
+    return touched->number && item->n <= touched->circle.count &&
+           hub_entry_get(&committer->txn, touched->number, (uint32_t)item->n, &stored) &&
+           bytes_equal(stored, item->entry);
+}
+
+static void store_boxes(struct committer *committer, const struct touched *touched,
+                        const struct ingest_item *item)
+{
+    struct frame frame = {.type = FRAME_CIRCLE, .items = 4, .body = wire_open(item->frame)};
+    struct circle_frame content;
+    struct bytes box;
+    uint32_t device;
+
+    if (circle_frame_read(&content, &frame))
+        return; /* read before, in verification: cannot fail */
+    while (circle_frame_box(&content, &device, &box))
+        if (circle_has_device(&touched->circle, device))
+            hub_box_put(&committer->txn, touched->number, touched->circle.epoch, device, box);
+}
+
+/* Devices that this entry made recipients are served from here on, and everything before. */
+static void store_grants(struct committer *committer, const struct touched *touched,
+                         struct bytes entry, uint64_t sequence)
+{
+    struct circle_entry content;
+    struct arena arena;
+
+    arena_init(&arena, ENTRY_MAX * 16);
+    if (circle_entry_read(&content, entry, &arena))
+        store_fail(&committer->txn, KITH_DAMAGED);
+    else
+        for (uint32_t i = 0; i < content.device_count; i++)
+            hub_grant_put(&committer->txn, content.devices[i], touched->number, sequence);
+    arena_clear(&arena);
+}
+
+/* The hub serves one agency's circle, which the founder makes. */
+static enum kith_err check_only_agency_circle(struct committer *committer,
+                                              const struct touched *touched)
+{
+    struct bytes value;
+
+    if (touched->circle.kind != CIRCLE_AGENCY || touched->circle.count != 1)
+        return KITH_OK;
+    if (hub_meta_get(&committer->txn, "agency circle", &value))
+        return KITH_EXISTS;
+    hub_meta_put(&committer->txn, "agency circle", bytes_of(touched->circle.id, ID_BYTES));
+    return KITH_OK;
+}
+
+static void commit_circle(struct committer *committer, struct ingest *ingest,
+                          struct ingest_item *item)
+{
+    struct touched *touched = touch_circle(committer, item->circle);
+    const struct roster *roster = &committer->ledger->roster;
+    struct circle_entry content;
+    struct arena arena;
+
+    if (!touched || is_stored_entry(committer, touched, item))
+        return;
+    arena_init(&arena, ENTRY_MAX * 16);
+    item->verdict = circle_entry_read(&content, item->entry, &arena);
+    if (!item->verdict && content.author != ingest->device)
+        item->verdict = KITH_FOREIGN;
+    arena_clear(&arena);
+    if (item->verdict)
+        return;
+    bool is_new = touched->number == 0;
+    item->verdict = circle_append(&touched->circle, roster, item->entry);
+    if (!item->verdict && !seal_equal(touched->circle.id, item->circle, ID_BYTES))
+        item->verdict = KITH_MALFORMED;
+    if (!item->verdict)
+        item->verdict = check_only_agency_circle(committer, touched);
+    if (item->verdict) {
+        if (is_new)
+            circle_clear(&touched->circle);
+        return;
+    }
+    if (is_new)
+        touched->number = hub_circle_new(&committer->txn, item->circle);
+    touched->is_changed = true;
+    hub_entry_put(&committer->txn, touched->number, touched->circle.count, item->entry);
+    struct hub_item row = {.kind = HUB_ITEM_ENTRY,
+                           .circle = touched->number,
+                           .device = ingest->device,
+                           .n = touched->circle.count};
+    uint64_t sequence = hub_item_add(&committer->txn, &row);
+    store_boxes(committer, touched, item);
+    store_grants(committer, touched, item->entry, sequence);
+}
+
+/* Beyond the roster's own rules: the founder names this hub, the joiner enrols itself and in time.
+ */
+static enum kith_err check_roster_visitor(const struct ledger *ledger, const struct ingest *ingest,
+                                          const struct roster_entry *entry)
+{
+    const struct roster_device *device = roster_device(&ledger->roster, ingest->device);
+
+    switch (ingest->mode) {
+    case CHANNEL_FOUND:
+        if (entry->type != ROSTER_FOUND ||
+            !seal_equal(entry->hub_noise, ledger->keys.noise.public, KEY_BYTES) ||
+            !seal_equal(entry->hub_sign, ledger->keys.sign_public, KEY_BYTES) ||
+            !seal_equal(entry->keys.noise, ingest->noise_key, KEY_BYTES))
+            return KITH_MALFORMED;
+        return ledger->roster.count == 0 ? KITH_OK : KITH_FOUNDED;
+    case CHANNEL_JOIN:
+        if (entry->type != ROSTER_ENROL || entry->author != ingest->device ||
+            !seal_equal(entry->keys.noise, ingest->noise_key, KEY_BYTES))
+            return KITH_NOT_ALLOWED;
+        return device && device->expires_s > ingest->now_s ? KITH_OK : KITH_EXPIRED;
+    case CHANNEL_SYNC:
+        return entry->author == ingest->device && entry->type != ROSTER_ENROL ? KITH_OK
+                                                                              : KITH_NOT_ALLOWED;
+    }
+    return KITH_NOT_ALLOWED;
+}
+
+static bool is_stored_roster_entry(struct committer *committer, const struct ingest_item *item)
+{
+    struct bytes stored;
+
+    return item->n <= committer->ledger->roster.count &&
+           hub_roster_get(&committer->txn, (uint32_t)item->n, &stored) &&
+           bytes_equal(stored, item->entry);
+}
+
+/* An enrolment that was stored but not heard of comes again over JOIN; it lets the device in as the
+ * first time. */
+static bool is_enrolment(const struct ingest *ingest)
+{
+    return ingest->mode == CHANNEL_JOIN || ingest->mode == CHANNEL_FOUND;
+}
+
+static void commit_roster(struct committer *committer, struct ingest *ingest,
+                          struct ingest_item *item)
+{
+    struct ledger *ledger = committer->ledger;
+    struct roster_entry entry;
+
+    if (is_stored_roster_entry(committer, item)) {
+        ingest->is_enrolled = ingest->is_enrolled || is_enrolment(ingest);
+        return;
+    }
+    item->verdict = roster_entry_read(&entry, item->entry);
+    if (!item->verdict)
+        item->verdict = check_roster_visitor(ledger, ingest, &entry);
+    if (item->verdict)
+        return;
+    (void)pthread_rwlock_wrlock(&ledger->roster_lock);
+    item->verdict = roster_append(&ledger->roster, item->entry);
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    if (item->verdict)
+        return;
+    hub_roster_put(&committer->txn, ledger->roster.count, item->entry);
+    if (is_enrolment(ingest)) {
+        ingest->is_enrolled = true;
+        hub_psk_delete(&committer->txn, ingest->device);
+    }
+}
+
+/* An invitation's psk comes from the device that wrote the invitation, and only while it is open.
+ */
+static void commit_psk(struct committer *committer, const struct ingest *ingest,
+                       const struct ingest_item *item)
+{
+    const struct roster_device *device = roster_device(&committer->ledger->roster, item->device);
+
+    if (device && device->state == DEVICE_INVITED && device->invited_by == ingest->device)
+        hub_psk_put(&committer->txn, item->device, item->psk);
+}
+
+static void commit_item(struct committer *committer, struct ingest *ingest,
+                        struct ingest_item *item)
+{
+    bool is_member = ingest->mode == CHANNEL_SYNC || ingest->is_enrolled;
+
+    item->verdict = item->checked;
+    if (item->kind != ACK_ROSTER && !is_member) {
+        item->verdict = KITH_STATE;
+        return;
+    }
+    switch (item->kind) {
+    case ACK_CHAIN:
+        commit_change(committer, ingest, item);
+        return;
+    case ACK_CIRCLE:
+        commit_circle(committer, ingest, item);
+        return;
+    case ACK_ROSTER:
+        if (item->is_psk)
+            commit_psk(committer, ingest, item);
+        else
+            commit_roster(committer, ingest, item);
+        return;
+    }
+}
+
+/* Told once a chain: what stands behind a refused change cannot be taken either, and both sides
+ * know it. */
+static void refuse_item(struct ingest *ingest, const struct ingest_item *item, bool is_first)
+{
+    if (!is_first && item->verdict == KITH_GAP)
+        return;
+    struct refused refused = {
+        .kind = item->kind, .device = item->device, .n = item->n, .reason = item->verdict};
+
+    memcpy(refused.circle, item->circle, ID_BYTES);
+    refused_write(&ingest->refusals, &refused);
+}
+
+static void add_line(struct ingest *ingest, const struct ack_line *line)
+{
+    if (ingest->line_count == ACK_CHAINS_MAX || ingest->lines.len > NOISE_TEXT_MAX / 2)
+        return; /* the rest is acknowledged when it is sent again */
+    ack_line_write(&ingest->lines, line);
+    ingest->line_count++;
+}
+
+/* The head, as the store has it now, of the chain that an item belongs to. */
+static void line_of_item(struct committer *committer, const struct ingest_item *item,
+                         struct ack_line *line)
+{
+    *line = (struct ack_line){.kind = item->kind, .device = item->device};
+    memcpy(line->circle, item->circle, ID_BYTES);
+    if (item->kind == ACK_ROSTER) {
+        line->n = committer->ledger->roster.count;
+        memcpy(line->head, committer->ledger->roster.head, HASH_BYTES);
+    } else if (item->kind == ACK_CIRCLE) {
+        const struct touched *touched = touch_circle(committer, item->circle);
+        line->n = touched ? touched->circle.count : 0;
+        if (touched)
+            memcpy(line->head, touched->circle.head, HASH_BYTES);
+    } else {
+        uint32_t number = hub_circle_number(&committer->txn, item->circle);
+        struct chain_head head = hub_chain_head(&committer->txn, number, item->device);
+        line->n = head.n;
+        memcpy(line->head, head.id, HASH_BYTES);
+    }
+}
+
+static bool is_same_chain(const struct ingest_item *a, const struct ingest_item *b)
+{
+    return a->kind == b->kind && a->is_psk == b->is_psk &&
+           memcmp(a->circle, b->circle, ID_BYTES) == 0;
+}
+
+/* One line per chain. Items of one chain follow each other mostly: the last of them stands for all,
+ * and a chain that is named twice costs a few bytes and no harm. */
+static void acknowledge(struct committer *committer, struct ingest *ingest)
+{
+    for (uint32_t i = 0; i < ingest->item_count; i++) {
+        const struct ingest_item *item = &ingest->items[i];
+        bool is_last = i + 1 == ingest->item_count || !is_same_chain(item, item + 1);
+        struct ack_line line;
+        bool is_first = i == 0 || !is_same_chain(item, item - 1) || !item[-1].verdict;
+        if (item->verdict)
+            refuse_item(ingest, item, is_first);
+        if (!is_last || item->is_psk)
+            continue;
+        line_of_item(committer, item, &line);
+        if (line.n > 0)
+            add_line(ingest, &line);
+    }
+}
+
+static void commit_ingest(struct committer *committer, struct ingest *ingest)
+{
+    /* After the map has grown the transaction runs again: what the first try decided is forgotten.
+     */
+    buffer_reset(&ingest->refusals);
+    buffer_reset(&ingest->lines);
+    ingest->line_count = 0;
+    ingest->stored_count = 0;
+    ingest->is_enrolled = false;
+    for (uint32_t i = 0; i < ingest->item_count; i++)
+        commit_item(committer, ingest, &ingest->items[i]);
+    acknowledge(committer, ingest);
+    if (ingest->refusals.len > NOISE_TEXT_MAX / 4)
+        ingest->err = KITH_TOO_MANY; /* an answer that cannot be sent: the session ends, what is
+                                        stored stays */
+    touched_clear(committer);
+    store_forget(&committer->txn);
+}
+
+static void sign_receipt(const struct ledger *ledger, struct ingest *ingest)
+{
+    uint8_t hash[HASH_BYTES];
+
+    ack_hash(ledger->roster.agency, ledger->incarnation, buffer_view(&ingest->lines), hash);
+    seal_sign(SEAL_RECEIPT_SIGN, ledger->keys.sign_secret, hash, ingest->signature);
+}
+
+static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, uint32_t count)
+{
+    struct committer committer = {.ledger = ledger, .txn = store_begin(ledger->store, STORE_WRITE)};
+
+    for (uint32_t i = 0; i < count; i++)
+        if (!batch[i]->err)
+            commit_ingest(&committer, batch[i]);
+    touched_clear(&committer);
+    free(committer.touched);
+    enum kith_err err = store_commit(&committer.txn);
+    if (err) {
+        (void)pthread_rwlock_wrlock(&ledger->roster_lock);
+        enum kith_err read_err = ledger_read_roster(ledger);
+        (void)pthread_rwlock_unlock(&ledger->roster_lock);
+        if (read_err && err == KITH_RETRY)
+            err = read_err;
+    }
+    return err;
+}
+
+enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count)
+{
+    enum kith_err err;
+
+    do {
+        err = commit_once(ledger, batch, count);
+    } while (err == KITH_RETRY);
+    for (uint32_t i = 0; i < count && !err; i++)
+        if (!batch[i]->err)
+            sign_receipt(ledger, batch[i]);
+    return err;
+}

@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# clang-tidy, cppcheck and gcc -fanalyzer over all sources; any finding is a failure.
+set -uo pipefail
+
+flags="-std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags libuv msgpack lmdb libsodium libzstd libqrencode)"
+sources=$(find protocol store daemon client -name '*.c' | sort)
+jobs=$(nproc)
+failed=0
+
+echo 'clang-tidy'
+# shellcheck disable=SC2086
+printf '%s\n' $sources | xargs -P "$jobs" -I{} clang-tidy --quiet {} -- $flags 2>/dev/null | grep -v '^$' && failed=1
+
+echo 'cppcheck'
+cppcheck --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --std=c11 \
+    -D_GNU_SOURCE -I. -q -j "$jobs" --error-exitcode=1 protocol store daemon client || failed=1
+
+echo 'gcc -fanalyzer'
+# shellcheck disable=SC2086
+printf '%s\n' $sources | xargs -P "$jobs" -I{} gcc $flags -O1 -fanalyzer -Werror -c {} -o /dev/null || failed=1
+
+[ $failed = 0 ] && echo 'no findings'
+exit $failed
