@@ -93,6 +93,9 @@ static enum kith_err show_register(struct shower *shower, const struct schema_fi
     size_t place = 1;
     const struct live *stands = NULL;
 
+    if (!reg->live)
+        return KITH_OK;
+
     if (field->class == MERGE_RESTRICT) {
         for (uint32_t i = 0; i < reg->live_count; i++)
             if (!stands ||
@@ -341,7 +344,7 @@ int kith_record_list(struct kith *kith, const char *word, const struct kith_filt
         err = home_participant(kith, filter->participant, circle);
     if (!err)
         err = home_read_names(kith);
-    if (err)
+    if (err || !lister.type)
         return err;
     *list = calloc(1, sizeof **list);
     if (!*list)

@@ -246,11 +246,10 @@ static enum kith_err invite_check(const struct roster *roster, const struct rost
         return KITH_MALFORMED;
     if (!person && entry->supervisor != 0 && (!leader || !role_may(leader->roles, MAY_LEAD)))
         return KITH_NOT_ALLOWED;
-    if (role_may(roster_device_roles(roster, entry->author), MAY_INVITE))
-        return KITH_OK;
-    return person && roster_device(roster, entry->author)->person == person->number
-               ? KITH_OK
-               : KITH_NOT_ALLOWED;
+    const struct roster_device *author = roster_device(roster, entry->author);
+    bool is_own = person && author && author->person == person->number;
+    bool is_inviter = role_may(roster_device_roles(roster, entry->author), MAY_INVITE);
+    return is_own || is_inviter ? KITH_OK : KITH_NOT_ALLOWED;
 }
 
 static enum kith_err role_check(const struct roster *roster, const struct roster_entry *entry)

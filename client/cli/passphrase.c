@@ -34,7 +34,10 @@ static enum kith_err read_line(int fd, struct passphrase *passphrase, char *last
         if (got < 0)
             return KITH_IO;
         if (got == 0 || c == '\n' || c == CTRL_C) {
-            *last = got == 0 ? (char)'\n' : c;
+            if (got > 0)
+                *last = c;
+            else
+                *last = '\n';
             break;
         }
         if (len == PASSPHRASE_MAX || c == '\0')
