@@ -8,8 +8,8 @@ V       ?= 0
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 VERSION := 0.1.0
 
-variant := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 comma   := ,
+variant := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 out     := build/$(variant)
 quiet   := $(if $(filter 1,$(V)),,@)
 say      = $(if $(filter 1,$(V)),@true,@printf '  %-5s %s\n')
@@ -36,7 +36,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench tidy lint format sanitize install clean help
+.PHONY: all programs demo check check-built bench tidy lint format fuzz fuzzers sanitize install clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -71,6 +71,13 @@ lint: ## clang-tidy, cppcheck and gcc -fanalyzer without findings
 format: ## lay out all sources by .clang-format
 	@deploy/setup/packages.sh lint
 	@clang-format -i $(sources) $(headers) $(wildcard tests/*/*.c)
+
+fuzz: ## every fuzzer for TIME seconds (60 without it), with libFuzzer, ASan and UBSan
+	@deploy/setup/packages.sh lint
+	@$(MAKE) -j$$(nproc) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
+	@tests/fuzz/run.sh $(or $(TIME),60)
+
+fuzzers: $(patsubst tests/fuzz/%.c,$(out)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 sanitize: ## every test under AddressSanitizer and UBSan
 	@$(MAKE) check SAN=address,undefined
@@ -128,6 +135,11 @@ $(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)
 	$(say) LD $@
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $$(pkg-config --libs cmocka) -o $@
+
+$(out)/fuzz/%: $(out)/tests/fuzz/%.o $(out)/libdaemon.a $(out)/libkith.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
 .SECONDARY:
 -include $(shell find build -name '*.d' 2>/dev/null)
