@@ -79,6 +79,13 @@ def a_visit_edited_on_two_laptops_keeps_both_texts(lab):
         expect(laptop.status()["conflicts"] == 1, "and status counts it")
     history = [event["value"] for event in ana.json("visit", "history", visit) if event["field"] == "response"]
     expect(len(history) == 3, "the first text is in the history: %s" % history)
+    expect([row["field"] for row in ana.json("conflicts")] == ["response"], "conflicts lists it")
+    ana.ok("settle", visit, "response", "She was tired, and hopeful.")
+    ana.sync()
+    rosa.sync()
+    shown = rosa.json("visit", "show", visit)
+    expect(shown["conflicts"] == [] and shown["fields"]["response"] == "She was tired, and hopeful.", str(shown))
+    expect(len(rosa.json("visit", "history", visit)) > len(history), "and every version stays in the history")
 
 
 def a_grant_lets_somebody_else_read_what_was_written_before(lab):
