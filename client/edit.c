@@ -21,6 +21,7 @@ struct editor {
     uint32_t count;
     const char *participant; /* what the input of that name said */
     uint64_t now_ms;
+    bool is_new; /* the record: nothing is there yet that could be cleared */
 };
 
 static void editor_clear(struct editor *editor)
@@ -41,10 +42,18 @@ static bool input_kind(const struct schema_field *field, char op, enum op_kind *
     }
     if (field->class == MERGE_ENTRIES) {
         *kind = OP_APPEND;
-        return op != '-';
+        return op == '=' || op == '+';
     }
     *kind = op == '-' ? OP_DROP : OP_ADD;
-    return true;
+    return op == '=' || op == '+' || op == '-';
+}
+
+static bool editor_has(const struct editor *editor, const struct schema_field *field)
+{
+    for (uint32_t i = 0; i < editor->count; i++)
+        if (editor->edits[i].type == field->record && editor->edits[i].field == field->number)
+            return true;
+    return false;
 }
 
 static enum kith_err editor_add(struct editor *editor, const struct schema_field *field, char op,
@@ -57,6 +66,12 @@ static enum kith_err editor_add(struct editor *editor, const struct schema_field
     if (!input_kind(field, op, &kind))
         return home_fail(editor->kith, KITH_INPUT, "%s: '%c=' does not fit a field of class %s",
                          field->name, op, merge_class_word(field->class));
+    if (kind == OP_PUT && !*text && editor->is_new)
+        return KITH_OK;
+    if (kind == OP_PUT && editor_has(editor, field))
+        return home_fail(editor->kith, KITH_INPUT, "%s: given twice", field->name);
+    if (kind != OP_PUT && !*text)
+        return home_fail(editor->kith, KITH_INPUT, "%s: expected a value", field->name);
     if (editor->count == INPUTS_MAX)
         return home_fail(editor->kith, KITH_TOO_LARGE, "more than %d fields at once", INPUTS_MAX);
     struct buffer *value = &editor->values[editor->count];
@@ -88,14 +103,6 @@ static enum kith_err editor_read(struct editor *editor, const struct kith_input 
             return err;
     }
     return KITH_OK;
-}
-
-static bool editor_has(const struct editor *editor, const struct schema_field *field)
-{
-    for (uint32_t i = 0; i < editor->count; i++)
-        if (editor->edits[i].type == field->record && editor->edits[i].field == field->number)
-            return true;
-    return false;
 }
 
 /* A new record has what its type requires, and a visit its specialist. */
@@ -261,6 +268,7 @@ int kith_record_add(struct kith *kith, const char *word, const struct kith_input
     struct editor *editor = editor_new(kith, type);
     if (!editor)
         return KITH_MEMORY;
+    editor->is_new = true;
     if (replica_person(kith->replica) == 0)
         err = home_fail(kith, KITH_UNKNOWN_DEVICE,
                         "this home belongs to no agency yet: use 'kith join' with a code");

@@ -73,9 +73,9 @@ KITH_API int kith_invite(struct kith *kith, const struct kith_invitation *invita
                          uint64_t *expires_at_ms);
 
 struct kith_refusal {
-    char id[KITH_ID_TEXT]; /* of the circle */
-    uint64_t n;            /* which of this device's changes there */
+    uint64_t n;            /* which of this device's changes in the chart */
     int reason;            /* a code */
+    char id[KITH_ID_TEXT]; /* of the circle */
 };
 struct kith_sync_report {
     uint32_t sent;     /* changes that the hub acknowledged as durable */

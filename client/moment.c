@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define DAY_SECONDS 86400
+#define OFFSET_MINUTES_MAX (14 * 60)
 
 static bool is_leap(unsigned year)
 {
@@ -51,12 +51,16 @@ static bool take_word(const char **text, const char *word)
     return true;
 }
 
-/* The day `days` before today, here. */
-static void local_day(uint64_t now_ms, unsigned days, struct tm *day)
+/* The day `days` before today, here: by the calendar, since a day may have 23 or 25 hours. */
+static void local_day(uint64_t now_ms, int days, struct tm *day)
 {
-    time_t then = (time_t)(now_ms / 1000) - (time_t)days * DAY_SECONDS;
+    time_t now = (time_t)(now_ms / 1000);
 
-    (void)localtime_r(&then, day);
+    (void)localtime_r(&now, day);
+    day->tm_mday -= days;
+    day->tm_hour = 12;
+    day->tm_isdst = -1;
+    (void)mktime(day);
 }
 
 static bool take_date(const char **text, uint64_t now_ms, struct tm *day)
@@ -108,7 +112,8 @@ static bool take_offset(const char **text, struct tm *day, int *offset_minutes)
         if (!take_digits(text, 2, &hours))
             return false;
         (void)take_char(text, ':');
-        if (!take_digits(text, 2, &minutes) || hours > 14 || minutes > 59)
+        if (!take_digits(text, 2, &minutes) || minutes > 59 ||
+            hours * 60 + minutes > OFFSET_MINUTES_MAX)
             return false;
         *offset_minutes = sign * (int)(hours * 60 + minutes);
         return true;

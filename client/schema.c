@@ -280,6 +280,8 @@ static enum kith_err encode_text(const struct schema_field *field, const char *t
 
     if (!wire_is_utf8(bytes))
         return refuse(why, field, "text in UTF-8");
+    if (field->kind == FIELD_TEXT && strpbrk(text, "\r\n"))
+        return refuse(why, field, "one line of text");
     if (bytes.len > NARRATIVE_MAX)
         return refuse(why, field, "at most 16 KiB of text");
     wire_put_text(out, bytes);

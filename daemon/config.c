@@ -46,6 +46,10 @@ static enum kith_err set_text(char *to, const char *key, const char *value,
                        CONFIG_TEXT_MAX - 1);
         return KITH_INPUT;
     }
+    if (strpbrk(value, "#\r\n")) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s: a # or a line break has no place in it", key);
+        return KITH_INPUT;
+    }
     (void)snprintf(to, CONFIG_TEXT_MAX, "%s", value);
     return KITH_OK;
 }
@@ -57,7 +61,7 @@ static enum kith_err set_number(struct config *config, const struct number_setti
 
     errno = 0;
     unsigned long number = strtoul(value, &end, 10);
-    if (errno || end == value || *end || *value == '-' || number < setting->least ||
+    if (errno || !isdigit((unsigned char)*value) || *end || number < setting->least ||
         number > setting->most) {
         (void)snprintf(why, CONFIG_WHY_MAX, "%s: expected %u to %u %s", setting->key,
                        setting->least, setting->most, setting->unit);
@@ -93,8 +97,14 @@ static char *trim(char *text)
     return text;
 }
 
+#define LINE_BYTES (2 * CONFIG_TEXT_MAX + 64)
+
 static enum kith_err read_line(struct config *config, char *line, char why[static CONFIG_WHY_MAX])
 {
+    if (strlen(line) == LINE_BYTES - 1 && line[LINE_BYTES - 2] != '\n') {
+        (void)snprintf(why, CONFIG_WHY_MAX, "longer than %d characters", LINE_BYTES - 2);
+        return KITH_INPUT;
+    }
     line[strcspn(line, "#\n")] = '\0';
     char *key = trim(line);
     char *equals = strchr(key, '=');
@@ -111,7 +121,7 @@ static enum kith_err read_line(struct config *config, char *line, char why[stati
 
 enum kith_err config_read(struct config *config, const char *path, char why[static CONFIG_WHY_MAX])
 {
-    char line[2 * CONFIG_TEXT_MAX + 64];
+    char line[LINE_BYTES];
     char reason[CONFIG_WHY_MAX];
     enum kith_err err = KITH_OK;
     FILE *file = fopen(path, "re");
@@ -124,6 +134,10 @@ enum kith_err config_read(struct config *config, const char *path, char why[stat
         err = read_line(config, line, reason);
         if (err)
             (void)snprintf(why, CONFIG_WHY_MAX, "%.200s, line %u: %.200s", path, number, reason);
+    }
+    if (!err && ferror(file)) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%.300s: %s", path, strerror(errno));
+        err = KITH_IO;
     }
     (void)fclose(file);
     return err;

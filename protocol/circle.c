@@ -446,6 +446,21 @@ out:
     return err;
 }
 
+void owed_add_member(struct circle_owed *owed, const struct circle_member *member)
+{
+    uint32_t place = owed->member_count;
+
+    while (place > 0 && owed->members[place - 1].person > member->person)
+        place--;
+    bool is_there = place > 0 && owed->members[place - 1].person == member->person;
+    if (is_there || owed->member_count == owed->max)
+        return;
+    memmove(&owed->members[place + 1], &owed->members[place],
+            (owed->member_count - place) * sizeof *owed->members);
+    owed->members[place] = *member;
+    owed->member_count++;
+}
+
 void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,
                  struct circle_owed *owed)
 {
@@ -455,8 +470,7 @@ void circle_owed(const struct circle *circle, const struct roster *roster, uint6
          i++) {
         const struct roster_person *person = &roster->people[i];
         if ((person->roles & ROLE_CUSTODIAN) && !circle_member(circle, person->number))
-            owed->members[owed->member_count++] =
-                (struct circle_member){.person = person->number, .right = CIRCLE_WRITE};
+            owed_add_member(owed, &(struct circle_member){person->number, CIRCLE_WRITE});
     }
     for (uint32_t i = 0; i < roster->device_count && owed->device_count < owed->max; i++) {
         const struct roster_device *device = &roster->devices[i];

@@ -94,7 +94,8 @@ MUST_USE enum kith_err circle_append(struct circle *circle, const struct roster 
 void circle_id(const uint8_t genesis_hash[static HASH_BYTES], uint8_t id[static ID_BYTES]);
 
 /* What a circle lacks according to the roster: members (custodians) and recipients (devices of
- * members). Appended to the arrays, which have room for `max` each. */
+ * members). Added to the arrays, which have room for `max` each; members that are to be let in by
+ * the same entry may stand there before, ascending. */
 struct circle_owed {
     struct circle_member *members;
     uint32_t member_count;
@@ -102,6 +103,8 @@ struct circle_owed {
     uint32_t device_count;
     uint32_t max;
 };
+/* Adds a member in the order of persons, unless the person is named or there is no room. */
+void owed_add_member(struct circle_owed *owed, const struct circle_member *member);
 /* `now_s`: invitations that have expired are owed nothing. */
 void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,
                  struct circle_owed *owed);

@@ -169,7 +169,8 @@ static void load_roster(struct loader *loader)
     }
 }
 
-/* What the device wrote itself is not sent back: it has it, and an ACK said so.
+/* A genesis is not sent back to its author, who has it. A grant is: it joins its author's own chain
+ * only when an answer arrives, and the ACK may have been lost.
  * An entry of an access chain travels with the one box that is for this device, if there is one. */
 static bool load_entry(struct loader *loader, const struct circle *circle,
                        const struct hub_item *item)
@@ -179,7 +180,7 @@ static bool load_entry(struct loader *loader, const struct circle *circle,
     struct bytes box;
     struct bytes boxes = bytes_of(NULL, 0);
 
-    if (item->device == loader->device)
+    if (item->device == loader->device && item->n == 1)
         return true;
     if (!hub_entry_get(&loader->txn, item->circle, (uint32_t)item->n, &entry)) {
         store_fail(&loader->txn, KITH_DAMAGED);
@@ -199,6 +200,7 @@ static bool load_entry(struct loader *loader, const struct circle *circle,
     return true;
 }
 
+/* What the device wrote itself is not sent back. */
 static bool load_change(struct loader *loader, const struct circle *circle,
                         const struct hub_item *item)
 {
@@ -224,9 +226,12 @@ static void load_source(struct loader *loader)
 
     hub_circle_get(&loader->txn, number, &circle);
     while (loader->count > 0 && loader->heap[0].circle == number && !loader->txn.err) {
-        bool is_taken = hub_item_get(&loader->txn, source->next, &item) &&
-                        (item.kind == HUB_ITEM_ENTRY ? load_entry(loader, &circle, &item)
-                                                     : load_change(loader, &circle, &item));
+        if (!hub_item_get(&loader->txn, source->next, &item)) {
+            store_fail(&loader->txn, KITH_DAMAGED);
+            break;
+        }
+        bool is_taken = item.kind == HUB_ITEM_ENTRY ? load_entry(loader, &circle, &item)
+                                                    : load_change(loader, &circle, &item);
         if (!is_taken)
             break;
         loader->position.place = source_place(source);

@@ -169,6 +169,14 @@ void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint
     store_put_u64(txn, TABLE_HUB_GRANT, key_bytes(&key), sequence);
 }
 
+bool hub_is_granted(struct store_txn *txn, uint32_t device, uint32_t circle)
+{
+    struct key key = key_of_u32(device);
+
+    key_u32(&key, circle);
+    return store_get(txn, TABLE_HUB_GRANT, key_bytes(&key), NULL);
+}
+
 struct store_walk hub_grants(struct store_txn *txn, uint32_t device)
 {
     struct key key = key_of_u32(device);

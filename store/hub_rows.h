@@ -38,6 +38,7 @@ void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_
 
 /* Since which sequence a device is served a circle. */
 void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence);
+bool hub_is_granted(struct store_txn *txn, uint32_t device, uint32_t circle);
 /* Walks the grants of one device: `walk` from hub_grants, then hub_grant_next until false, then
  * store_walk_end. */
 struct store_walk hub_grants(struct store_txn *txn, uint32_t device);

@@ -60,6 +60,18 @@ static struct touched *touch_circle(struct committer *committer, const uint8_t i
     return touched;
 }
 
+/* Stored before, or by another connection of the same device in between: it must be the same one.
+ */
+static enum kith_err check_stored(struct committer *committer, uint32_t circle,
+                                  const struct ingest_item *item)
+{
+    uint8_t stored[HASH_BYTES];
+    bool is_same = hub_change_id(&committer->txn, circle, item->device, item->n, stored) &&
+                   seal_equal(stored, item->id, HASH_BYTES);
+
+    return is_same ? KITH_OK : KITH_FORKED;
+}
+
 static void commit_change(struct committer *committer, struct ingest *ingest,
                           struct ingest_item *item)
 {
@@ -72,9 +84,10 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
         return;
     }
     struct chain_head head = hub_chain_head(&committer->txn, touched->number, item->device);
-    if (item->n <=
-        head.n) /* stored before, or by another connection of the same device in between */
+    if (item->n <= head.n) {
+        item->verdict = check_stored(committer, touched->number, item);
         return;
+    }
     item->verdict = circle_may_write(&touched->circle, &committer->ledger->roster, item->device);
     if (!item->verdict && item->change.epoch != touched->circle.epoch)
         item->verdict = KITH_EPOCH;
@@ -105,22 +118,27 @@ static bool is_stored_entry(struct committer *committer, const struct touched *t
            bytes_equal(stored, item->entry);
 }
 
+/* A device's box is stored once: nobody may put another one in its place. */
 static void store_boxes(struct committer *committer, const struct touched *touched,
                         const struct ingest_item *item)
 {
     struct frame frame = {.type = FRAME_CIRCLE, .items = 4, .body = wire_open(item->frame)};
     struct circle_frame content;
+    const uint32_t epoch = touched->circle.epoch;
+    struct bytes stored;
     struct bytes box;
     uint32_t device;
 
     if (circle_frame_read(&content, &frame))
         return; /* read before, in verification: cannot fail */
     while (circle_frame_box(&content, &device, &box))
-        if (circle_has_device(&touched->circle, device))
-            hub_box_put(&committer->txn, touched->number, touched->circle.epoch, device, box);
+        if (circle_has_device(&touched->circle, device) &&
+            !hub_box_get(&committer->txn, touched->number, epoch, device, &stored))
+            hub_box_put(&committer->txn, touched->number, epoch, device, box);
 }
 
-/* Devices that this entry made recipients are served from here on, and everything before. */
+/* Devices that this entry made recipients are served from here on, and everything before. One that
+ * is named again has that already. */
 static void store_grants(struct committer *committer, const struct touched *touched,
                          struct bytes entry, uint64_t sequence)
 {
@@ -132,7 +150,8 @@ static void store_grants(struct committer *committer, const struct touched *touc
         store_fail(&committer->txn, KITH_DAMAGED);
     else
         for (uint32_t i = 0; i < content.device_count; i++)
-            hub_grant_put(&committer->txn, content.devices[i], touched->number, sequence);
+            if (!hub_is_granted(&committer->txn, content.devices[i], touched->number))
+                hub_grant_put(&committer->txn, content.devices[i], touched->number, sequence);
     arena_clear(&arena);
 }
 
@@ -227,11 +246,16 @@ static bool is_stored_roster_entry(struct committer *committer, const struct ing
            bytes_equal(stored, item->entry);
 }
 
-/* An enrolment that was stored but not heard of comes again over JOIN; it lets the device in as the
- * first time. */
-static bool is_enrolment(const struct ingest *ingest)
+/* The entry that lets a visitor in: the founder's, or the joiner's own enrolment. One that was
+ * stored but not heard of comes again and lets the device in as the first time. */
+static bool is_enrolment(const struct ingest *ingest, const struct roster_entry *entry)
 {
-    return ingest->mode == CHANNEL_JOIN || ingest->mode == CHANNEL_FOUND;
+    bool is_own = ingest->mode == CHANNEL_FOUND
+                      ? entry->type == ROSTER_FOUND
+                      : ingest->mode == CHANNEL_JOIN && entry->type == ROSTER_ENROL &&
+                            entry->author == ingest->device;
+
+    return is_own && seal_equal(entry->keys.noise, ingest->noise_key, KEY_BYTES);
 }
 
 static void commit_roster(struct committer *committer, struct ingest *ingest,
@@ -240,13 +264,14 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
     struct ledger *ledger = committer->ledger;
     struct roster_entry entry;
 
+    item->verdict = roster_entry_read(&entry, item->entry);
+    if (item->verdict)
+        return;
     if (is_stored_roster_entry(committer, item)) {
-        ingest->is_enrolled = ingest->is_enrolled || is_enrolment(ingest);
+        ingest->is_enrolled = ingest->is_enrolled || is_enrolment(ingest, &entry);
         return;
     }
-    item->verdict = roster_entry_read(&entry, item->entry);
-    if (!item->verdict)
-        item->verdict = check_roster_visitor(ledger, ingest, &entry);
+    item->verdict = check_roster_visitor(ledger, ingest, &entry);
     if (item->verdict)
         return;
     (void)pthread_rwlock_wrlock(&ledger->roster_lock);
@@ -255,7 +280,7 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
     if (item->verdict)
         return;
     hub_roster_put(&committer->txn, ledger->roster.count, item->entry);
-    if (is_enrolment(ingest)) {
+    if (is_enrolment(ingest, &entry)) {
         ingest->is_enrolled = true;
         hub_psk_delete(&committer->txn, ingest->device);
     }
@@ -343,12 +368,13 @@ static void line_of_item(struct committer *committer, const struct ingest_item *
 
 static bool is_same_chain(const struct ingest_item *a, const struct ingest_item *b)
 {
-    return a->kind == b->kind && a->is_psk == b->is_psk &&
+    return a->kind == b->kind && a->is_psk == b->is_psk && a->device == b->device &&
            memcmp(a->circle, b->circle, ID_BYTES) == 0;
 }
 
-/* One line per chain. Items of one chain follow each other mostly: the last of them stands for all,
- * and a chain that is named twice costs a few bytes and no harm. */
+/* One line per chain, and none for another device's. Items of one chain follow each other mostly:
+ * the last of them stands for all, and a chain that is named twice costs a few bytes and no harm.
+ */
 static void acknowledge(struct committer *committer, struct ingest *ingest)
 {
     for (uint32_t i = 0; i < ingest->item_count; i++) {
@@ -358,7 +384,8 @@ static void acknowledge(struct committer *committer, struct ingest *ingest)
         bool is_first = i == 0 || !is_same_chain(item, item - 1) || !item[-1].verdict;
         if (item->verdict)
             refuse_item(ingest, item, is_first);
-        if (!is_last || item->is_psk)
+        bool is_foreign = item->kind == ACK_CHAIN && item->device != ingest->device;
+        if (!is_last || item->is_psk || is_foreign)
             continue;
         line_of_item(committer, item, &line);
         if (line.n > 0)

@@ -97,7 +97,7 @@ static enum kith_err verify_repeated(struct verifier *verifier, const struct tai
     uint8_t stored[HASH_BYTES];
 
     if (!hub_change_id(verifier->txn, tail->number, item->device, item->n, stored))
-        return KITH_OK; /* it stands earlier in this very ingest */
+        return KITH_OK; /* it stands earlier in this very ingest: the commit compares them */
     return seal_equal(stored, item->id, HASH_BYTES) ? KITH_OK : KITH_FORKED;
 }
 
@@ -128,7 +128,7 @@ static void verify_run(struct verifier *verifier, struct frame *frame)
     struct ingest *ingest = verifier->ingest;
     struct run run;
     struct change change;
-    uint8_t prev[HASH_BYTES];
+    uint8_t prev[HASH_BYTES] = {0};
 
     ingest->err = run_read(&run, frame);
     if (ingest->err)
@@ -138,9 +138,10 @@ static void verify_run(struct verifier *verifier, struct frame *frame)
         ingest->err = KITH_MEMORY;
         return;
     }
-    enum kith_err verdict = run.device == ingest->device ? KITH_OK : KITH_FOREIGN;
-    if (!verdict)
-        verdict = run_prev(verifier, tail, &run, prev);
+    bool is_own = run.device == ingest->device;
+    enum kith_err verdict = is_own ? run_prev(verifier, tail, &run, prev) : KITH_FOREIGN;
+    if (is_own && tail->is_broken)
+        verdict = KITH_GAP;
     for (uint64_t n = run.first_n; run_next(&run, &change); n++) {
         struct ingest_item *item = add_item(ingest, ACK_CHAIN);
         if (!item)
@@ -150,12 +151,14 @@ static void verify_run(struct verifier *verifier, struct frame *frame)
         item->device = run.device;
         item->n = n;
         item->change = change;
-        item->checked = tail->is_broken ? KITH_GAP : verdict;
-        if (!item->checked)
+        item->checked = verdict;
+        if (!verdict)
             verify_change(verifier, tail, item);
-        tail->is_broken = tail->is_broken || item->checked;
+        if (item->checked)
+            verdict = KITH_GAP;
         memcpy(prev, item->id, HASH_BYTES);
     }
+    tail->is_broken = tail->is_broken || (is_own && verdict);
 }
 
 static void verify_circle(struct ingest *ingest, struct frame *frame)

@@ -106,6 +106,7 @@ struct roster_request {
     bool is_done;          /* it stands in the roster */
     enum kith_err refusal; /* or why not */
     struct roster_entry entry;
+    bool is_new_person; /* set here if the entry came without one: the number is given each time */
     const uint8_t *sign_secret;
     bool has_psk;
     uint8_t psk[KEY_BYTES];
@@ -121,7 +122,9 @@ struct sending {
     uint32_t grant_room;
     bool is_listed;
     bool is_pull_sent;
-    bool is_greeting; /* only roster matters: the device is not enrolled yet */
+    bool is_pull_answered; /* up to date, at that moment */
+    bool is_stale;         /* an entry was built on an old head: first the PULL's answer */
+    bool is_greeting;      /* only roster matters: the device is not enrolled yet */
     uint64_t now_s;
     struct roster_request request;
     struct buffer request_entry; /* as sent */

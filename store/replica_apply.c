@@ -364,6 +364,15 @@ static void refuse_grant(struct applier *applier, uint32_t circle, const struct 
     sending_drop_grant(applier->sending, grant);
 }
 
+/* What was built on an old head waits until what is new has come; that is asked for again if the
+ * answer came before. */
+static void note_stale(struct sending *sending)
+{
+    sending->is_stale = true;
+    if (sending->is_pull_answered)
+        sending->is_pull_sent = false;
+}
+
 static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
 {
     struct refused refused;
@@ -371,6 +380,8 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
 
     if (err)
         return err;
+    if (refused.reason == KITH_STALE)
+        note_stale(applier->sending);
     if (refused.kind == ACK_ROSTER) {
         struct roster_request *request = &applier->sending->request;
         request->is_sent = false;
@@ -474,6 +485,19 @@ static enum kith_err apply_once(struct applier *applier, struct bytes frames)
     return err;
 }
 
+/* Whether a batch ends the answer to a PULL. */
+static bool is_up_to_date(struct bytes frames)
+{
+    struct wire_in batch = wire_open(frames);
+    struct frame frame;
+    struct cursor_frame cursor;
+
+    while (frame_next(&batch, &frame))
+        if (frame.type == FRAME_CURSOR && !cursor_read(&cursor, &frame) && cursor.is_up_to_date)
+            return true;
+    return false;
+}
+
 enum kith_err replica_apply(struct replica *replica, struct sending *sending,
                             const struct welcome *welcome, struct bytes frames, uint64_t now_ms,
                             struct applied *applied)
@@ -489,6 +513,11 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
         memset(applied, 0, sizeof *applied);
         err = apply_once(&applier, frames);
     } while (err == KITH_RETRY);
+    if (!err && is_up_to_date(frames)) {
+        applied->has_more = applied->has_more || sending->is_stale;
+        sending->is_pull_answered = true;
+        sending->is_stale = false;
+    }
     const struct roster_request *request = &sending->request;
     bool is_request_open =
         request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;

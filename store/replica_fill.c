@@ -160,6 +160,7 @@ static void write_pull(struct filler *filler)
     pull.cursor = bytes_of(hub.cursor, hub.cursor_len);
     pull_write(filler->frames, &pull);
     filler->sending->is_pull_sent = true;
+    filler->sending->is_pull_answered = false;
 }
 
 /* The roster entry somebody waits for, on the head as it is now. */
@@ -173,11 +174,12 @@ static enum kith_err write_request(struct filler *filler)
         request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
     bool is_ready =
         request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
-    if (!is_open || !is_ready)
+    if (!is_open || !is_ready || filler->sending->is_stale)
         return KITH_OK;
     if (request->entry.type == ROSTER_INVITE) {
         request->entry.device = roster->device_count + 1;
-        if (request->entry.person == 0)
+        request->is_new_person = request->is_new_person || request->entry.person == 0;
+        if (request->is_new_person)
             request->entry.person = roster->person_count + 1;
     }
     buffer_reset(bytes);
@@ -281,30 +283,32 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
     store_forget(filler->txn);
 }
 
-/* The intents that stand for a circle, as members of the entry; ascending, each person once. */
-static void take_intents(struct filler *filler, uint32_t circle, struct sending_grant *grant,
-                         struct circle_owed *owed)
+/* The intents that stand for a circle, as members of the entry. What somebody else has done
+ * meanwhile is no longer wanted. */
+static void take_intents(struct filler *filler, const struct circle_row *row,
+                         struct sending_grant *grant, struct circle_owed *owed)
 {
     struct store_walk walk = device_intents(filler->txn);
     struct intent_row intent;
+    uint64_t done[GRANT_INTENTS_MAX];
+    uint32_t done_count = 0;
 
     while (device_intent_next(&walk, &intent)) {
-        bool is_there = false;
-        if (intent.circle != circle || grant->intent_count == GRANT_INTENTS_MAX)
+        const struct circle_member *known = circle_member(&row->circle, intent.member.person);
+        bool is_done = known && known->right == intent.member.right;
+        if (intent.circle != row->number ||
+            (is_done ? done_count : grant->intent_count) == GRANT_INTENTS_MAX)
             continue;
+        if (is_done) {
+            done[done_count++] = intent.number;
+            continue;
+        }
         grant->intents[grant->intent_count++] = intent.number;
-        for (uint32_t i = 0; i < owed->member_count; i++)
-            is_there = is_there || owed->members[i].person == intent.member.person;
-        if (!is_there && owed->member_count < owed->max)
-            owed->members[owed->member_count++] = intent.member;
+        owed_add_member(owed, &intent.member);
     }
     store_walk_end(&walk);
-    for (uint32_t i = 1; i < owed->member_count; i++)
-        for (uint32_t k = i; k > 0 && owed->members[k].person < owed->members[k - 1].person; k--) {
-            struct circle_member swapped = owed->members[k];
-            owed->members[k] = owed->members[k - 1];
-            owed->members[k - 1] = swapped;
-        }
+    for (uint32_t i = 0; i < done_count; i++)
+        device_intent_delete(filler->txn, done[i]);
 }
 
 static enum kith_err write_grant(struct filler *filler, struct circle_row *row,
@@ -339,6 +343,14 @@ static bool may_pay(const struct replica *replica, const struct circle *circle)
            circle_member(circle, replica_person(replica));
 }
 
+static bool is_listed(const struct sending *sending, uint32_t circle)
+{
+    for (uint32_t i = 0; i < sending->circle_count; i++)
+        if (sending->circles[i].number == circle)
+            return true;
+    return false;
+}
+
 /* Looks at one circle: writes the grant it needs, or notes that it needs none. */
 static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is_owed)
 {
@@ -350,11 +362,13 @@ static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is
 
     *is_owed = false;
     device_circle_get(filler->txn, number, &row);
-    struct sending_grant *grant =
-        may_pay(filler->replica, &row.circle) ? add_grant(filler->sending) : NULL;
+    /* Made while this session was under way: its genesis goes with the next one. */
+    *is_owed = row.acked_entries == 0 && !is_listed(filler->sending, number);
+    bool is_ours = !*is_owed && may_pay(filler->replica, &row.circle);
+    struct sending_grant *grant = is_ours ? add_grant(filler->sending) : NULL;
     if (!grant)
         goto out;
-    take_intents(filler, number, grant, &owed);
+    take_intents(filler, &row, grant, &owed);
     circle_owed(&row.circle, &filler->replica->roster, filler->sending->now_s, &owed);
     *is_owed = owed.member_count > 0 || owed.device_count > 0;
     size_t bytes = 512 + owed.member_count * 8 + owed.device_count * (BOX_ROW_BYTES + 8);
@@ -398,7 +412,7 @@ static enum kith_err fill_member(struct filler *filler)
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         if (sending->circles[i].needs_genesis)
             err = write_genesis(filler, &sending->circles[i]);
-    if (!err && !filler->is_full)
+    if (!err && !filler->is_full && !sending->is_stale)
         err = write_grants(filler);
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         write_chain(filler, &sending->circles[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A decrypted payload, merged into a record that is encoded, read back and encoded again; and packed texts. */
+/* A decrypted payload, merged into a record that is encoded, read back and encoded again; and
+ * packed texts. */
 #include <stdlib.h>
 
 #include "protocol/compress.h"

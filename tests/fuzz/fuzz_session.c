@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a stranger can send to a hub, and after a real handshake what an enrolled device can: the first byte chooses.
- * The hub's side must neither crash nor hold more than it may.
+ * What a stranger can send to a hub, and after a real handshake what an enrolled device can: the
+ * first byte chooses. The hub's side must neither crash nor hold more than it may.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,8 @@ static void send_text(struct session_hub *hub, struct channel *device, struct by
 
     buffer_init(&sealed, SIZE_MAX);
     if (text.len <= BATCH_MAX && channel_send(device, text, &sealed) == KITH_OK)
-        for (size_t at = 0; at < sealed.len && session_hub_wants_bytes(hub); at += SESSION_READ_MAX) {
+        for (size_t at = 0; at < sealed.len && session_hub_wants_bytes(hub);
+             at += SESSION_READ_MAX) {
             size_t left = sealed.len - at;
             session_hub_receive(
                 hub, bytes_of(sealed.ptr + at, left < SESSION_READ_MAX ? left : SESSION_READ_MAX));

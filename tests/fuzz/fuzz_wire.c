@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whatever the msgpack reader accepts is exactly one encoding: reading it and writing it again gives the same bytes. */
+/* Whatever the msgpack reader accepts is exactly one encoding: reading it and writing it again
+ * gives the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 

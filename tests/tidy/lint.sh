@@ -2,6 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # clang-tidy, cppcheck and gcc -fanalyzer over all sources; any finding is a failure.
 set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+for tool in clang-tidy cppcheck gcc pkg-config; do
+    command -v "$tool" >/dev/null || { echo "missing: $tool" >&2; exit 1; }
+done
 
 flags="-std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags libuv msgpack lmdb libsodium libzstd libqrencode)"
 sources=$(find protocol store daemon client -name '*.c' | sort)
@@ -10,8 +14,11 @@ failed=0
 
 echo 'clang-tidy'
 # shellcheck disable=SC2086
-findings=$(printf '%s\n' $sources | xargs -P "$jobs" -I{} clang-tidy --quiet {} -- $flags 2>/dev/null)
-[ -z "$findings" ] || { printf '%s\n' "$findings"; failed=1; }
+noise=$(mktemp)
+trap 'rm -f "$noise"' EXIT
+# What it says on stderr is a count of warnings in system headers, unless it failed.
+printf '%s\n' $sources | xargs -P "$jobs" -I{} clang-tidy --quiet {} -- $flags 2>"$noise" ||
+    { grep -v "warnings\? generated" "$noise"; failed=1; }
 
 echo 'cppcheck'
 cppcheck --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem --std=c11 \

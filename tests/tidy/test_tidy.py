@@ -31,6 +31,17 @@ FAULTS = [
     ("a macro that returns", "store/a.c", LICENCE + "#define A(x) do { return x; } while (0)\n", "a macro that"),
     ("no licence", "store/a.c", "int a;\n", "licence"),
     ("a header without a sentence", "store/a.h", LICENCE + "int a;\n", "first sentence"),
+    ("an include in angles against the arrows", "store/a.c", LICENCE + "#include <daemon/hub.h>\n", "may not include"),
+    ("a kernel header in protocol", "protocol/a.c", LICENCE + "#include <sys/mman.h>\n", "is pure"),
+    ("a call between quote characters", "store/a.c", LICENCE + "void a(void)\n{\n    b('\"'); strcpy(c, d); e('\"');\n}\n",
+     "strcpy"),
+    ("a goto up to a label with a statement", "store/a.c",
+     LICENCE + "void a(void)\n{\nagain: b();\n    goto again;\n}\n", "goto upwards"),
+    ("code switched off in brackets", "store/a.c", LICENCE + "#if (0)\n#endif\n", "switched off"),
+    ("a banner of stars", "store/a.c", LICENCE + "/*\n ********\n */\n", "banner"),
+    ("a fault in a last line without end", "store/a.c", LICENCE + "int\ta;", "a tab"),
+    ("a macro that jumps", "store/a.c", LICENCE + "#define A(x) do { goto out; } while (0)\n", "a macro that"),
+    ("a script without licence", "deploy/a.sh", "#!/bin/sh", "no licence"),
     ("a very long line", "store/a.c", LICENCE + "int " + "a" * 100 + ";\n", "a line of"),
 ]
 

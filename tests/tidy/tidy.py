@@ -29,8 +29,8 @@ DOORS = {
     "sodium.h": ("protocol/noise*.c", "protocol/noise*.h", "protocol/seal.c", "store/sealed.c", "client/vault.c",
                  "client/kith.c", "client/agent/*", "daemon/main.c", "tests/*"),
 }
-NOT_IN_PROTOCOL = ("stdio.h", "time.h", "unistd.h", "fcntl.h", "pthread.h", "signal.h", "sys/socket.h",
-                   "netinet/in.h", "sys/stat.h", "sys/types.h", "dirent.h", "poll.h")
+NOT_IN_PROTOCOL = ("stdio.h", "time.h", "unistd.h", "fcntl.h", "pthread.h", "threads.h", "signal.h", "sys/*",
+                   "netinet/*", "arpa/*", "netdb.h", "dirent.h", "poll.h")
 FORBIDDEN = ("strcpy", "strcat", "sprintf", "vsprintf", "strtok", "atoi", "atol", "gets", "alloca", "rand", "srand")
 FUNCTION_AIM, FILE_AIM = 70, 600
 
@@ -39,7 +39,7 @@ def strip(text):
     """The code without comments and strings, line by line as it was."""
     def blank(match):
         return re.sub(r"[^\n]", " ", match.group(0))
-    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', blank, text, flags=re.S)
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', blank, text, flags=re.S)
 
 
 def check_includes(path, lines, code):
@@ -51,11 +51,13 @@ def check_includes(path, lines, code):
         kind, name = found.groups()
         if name.endswith(".c"):
             yield number, "includes a .c"
-        if kind == '"' and folder in MAY_INCLUDE and "/" in name and name.split("/")[0] not in MAY_INCLUDE[folder]:
+        target = name.split("/")[0]
+        is_ours = kind == '"' and "/" in name or target in FOLDERS
+        if is_ours and folder in MAY_INCLUDE and target not in MAY_INCLUDE[folder]:
             yield number, "%s/ may not include %s" % (folder, name)
         if name in DOORS and not any(fnmatch.fnmatch(path, door) for door in DOORS[name]):
             yield number, "<%s> is not for this file" % name
-        if folder == "protocol" and name in NOT_IN_PROTOCOL:
+        if folder == "protocol" and any(fnmatch.fnmatch(name, pattern) for pattern in NOT_IN_PROTOCOL):
             yield number, "protocol/ is pure: no <%s>" % name
 
 
@@ -72,15 +74,15 @@ def check_text(path, lines, code):
     for number, line in enumerate(lines, 1):
         if re.search(r"\b(TODO|FIXME|XXX)\b(?!X)", line) and "XXXXXX" not in line:
             yield number, "unfinished by its own words"
-        if re.match(r"\s*#\s*if\s+0\b", line):
+        if re.match(r"\s*#\s*if\s*\(?\s*0\b", line):
             yield number, "code that is switched off"
         if "\t" in line:
             yield number, "a tab"
         if line != line.rstrip():
             yield number, "blanks at the end"
-        if re.search(r"/\*\s*[-=*]{4,}", line):
+        if re.search(r"/\*\s*[-=*]{4,}|^\s*\*{4,}", line):
             yield number, "a comment banner"
-        if re.match(r"\s*typedef\s+struct\b", line):
+        if re.match(r"\s*typedef\s+(?:const\s+)?struct\b", line):
             yield number, "a typedef of a struct"
         if len(line) > 100:
             yield number, "a line of %d characters" % len(line)
@@ -91,7 +93,7 @@ def check_gotos(path, lines, code):
     for number, line in enumerate(code, 1):
         if re.match(r"^\}", line):
             labels = {}
-        label = re.match(r"^\s*(\w+):\s*$", line)
+        label = re.match(r"^\s*(\w+)\s*:(?!:)", line)
         if label and label.group(1) != "default":
             labels[label.group(1)] = number
         jump = re.search(r"\bgoto\s+(\w+)", line)
@@ -143,19 +145,19 @@ def findings(root):
              for path in glob.glob(os.path.join(root, folder, "**", "*." + kind), recursive=True)]
     for full in sorted(paths):
         path = os.path.relpath(full, root)
-        with open(full, encoding="utf-8") as file:
+        with open(full, encoding="utf-8", errors="replace", newline="\n") as file:
             text = file.read()
-        lines, code = text.split("\n")[:-1], strip(text).split("\n")[:-1]
+        lines, code = text.splitlines(), strip(text).splitlines()
         sizes.append((len(lines), path))
         lengths += functions(path, code)
         for check in CHECKS:
             found += ["%s:%d: %s" % (path, number, what) for number, what in check(path, lines, code)]
     for full in sorted(glob.glob(os.path.join(root, "**", "*"), recursive=True)):
         path = os.path.relpath(full, root)
-        if path.startswith("build") or not full.endswith((".py", ".sh")):
+        if path.startswith("build" + os.sep) or not full.endswith((".py", ".sh")):
             continue
-        with open(full, encoding="utf-8") as file:
-            head = file.read(200).split("\n")
+        with open(full, encoding="utf-8", errors="replace") as file:
+            head = file.read(200).split("\n") + [""]
         if not head[0].startswith("#!") and "SPDX" not in head[0] or head[0].startswith("#!") and "SPDX" not in head[1]:
             found.append("%s:1: no licence line" % path)
     return sizes, lengths, found

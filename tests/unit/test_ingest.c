@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the hub takes in: frames crafted with the keys of real devices, altered in every way, and what is left of them
- * in the ledger.
+ * What the hub takes in: frames crafted with the keys of real devices, altered in every way, and
+ * what is left of them in the ledger.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +45,8 @@ static uint32_t device_number(const struct test_device *device)
     return replica_identity(device->replica)->device;
 }
 
-static void chain_read(struct chain *chain, const struct test_device *device, const uint8_t circle[static ID_BYTES])
+static void chain_read(struct chain *chain, const struct test_device *device,
+                       const uint8_t circle[static ID_BYTES])
 {
     struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
     uint32_t number = device_circle_number(&txn, circle);
@@ -106,9 +107,11 @@ static struct change_header chain_header(const struct chain *chain)
     return header;
 }
 
-static void craft(const struct chain *chain, const struct change_header *header, struct made_change *made)
+static void craft(const struct chain *chain, const struct change_header *header,
+                  struct made_change *made)
 {
-    made_change_init(made, header, chain->key, replica_identity(chain->device->replica)->sign_secret,
+    made_change_init(made, header, chain->key,
+                     replica_identity(chain->device->replica)->sign_secret,
                      bytes_text("visited, all is well"));
 }
 
@@ -140,8 +143,8 @@ static void run_clear(struct made_change *made, uint32_t count)
         made_change_clear(&made[i]);
 }
 
-static void push_as(struct buffer *frames, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t first_n,
-                    const struct change *changes, uint32_t count)
+static void push_as(struct buffer *frames, const uint8_t circle[static ID_BYTES], uint32_t device,
+                    uint64_t first_n, const struct change *changes, uint32_t count)
 {
     struct run_writer run;
 
@@ -173,8 +176,8 @@ struct outcome {
     bool is_enrolled;
 };
 
-static void visitor_ingest(struct ingest *ingest, const struct test_device *device, enum channel_mode mode,
-                           struct bytes frames)
+static void visitor_ingest(struct ingest *ingest, const struct test_device *device,
+                           enum channel_mode mode, struct bytes frames)
 {
     const struct identity *identity = replica_identity(device->replica);
 
@@ -195,12 +198,14 @@ static void read_refusals(struct bytes refusals, struct outcome *outcome)
     while (frame_next(&batch, &frame)) {
         assert_in_range(outcome->refused_count, 0, OUTCOMES_MAX - 1);
         assert_int_equal(frame.type, FRAME_REFUSED);
-        assert_int_equal(refused_read(&outcome->refused[outcome->refused_count++], &frame), KITH_OK);
+        assert_int_equal(refused_read(&outcome->refused[outcome->refused_count++], &frame),
+                         KITH_OK);
     }
     assert_int_equal(wire_close(&batch), KITH_OK);
 }
 
-static void read_receipt(const struct office *office, const struct session_answer *answer, struct outcome *outcome)
+static void read_receipt(const struct office *office, const struct session_answer *answer,
+                         struct outcome *outcome)
 {
     const struct identity *identity = replica_identity(office->founder.replica);
     uint8_t incarnation[INCARNATION_BYTES];
@@ -212,7 +217,9 @@ static void read_receipt(const struct office *office, const struct session_answe
 
     ledger_incarnation(office->hub.ledger, incarnation);
     ack_hash(identity->agency, incarnation, answer->lines, hash);
-    assert_int_equal(seal_verify(SEAL_RECEIPT_SIGN, office->hub.keys.sign_public, hash, answer->signature), KITH_OK);
+    assert_int_equal(
+        seal_verify(SEAL_RECEIPT_SIGN, office->hub.keys.sign_public, hash, answer->signature),
+        KITH_OK);
     buffer_init(&out, NOISE_TEXT_MAX);
     ack_write(&out, 1, answer->line_count, answer->lines, answer->signature);
     batch = wire_open(buffer_view(&out));
@@ -225,7 +232,8 @@ static void read_receipt(const struct office *office, const struct session_answe
     buffer_clear(&out);
 }
 
-static void outcome_read(const struct office *office, const struct ingest *ingest, struct outcome *outcome)
+static void outcome_read(const struct office *office, const struct ingest *ingest,
+                         struct outcome *outcome)
 {
     struct session_answer answer;
 
@@ -250,7 +258,8 @@ static struct outcome submit(struct office *office, struct ingest *ingest)
 }
 
 /* Frames of one SYNC session; the buffer is emptied. */
-static struct outcome send(struct office *office, const struct test_device *device, struct buffer *frames)
+static struct outcome send(struct office *office, const struct test_device *device,
+                           struct buffer *frames)
 {
     struct ingest ingest;
 
@@ -259,7 +268,8 @@ static struct outcome send(struct office *office, const struct test_device *devi
     return submit(office, &ingest);
 }
 
-static struct outcome send_changes(struct office *office, const struct made_change *made, uint32_t count)
+static struct outcome send_changes(struct office *office, const struct made_change *made,
+                                   uint32_t count)
 {
     struct buffer frames;
 
@@ -325,7 +335,8 @@ static void a_flipped_bit_in_sealed_text_or_signature_is_refused_as_a_wrong_sign
 
     craft_next(&office->chart, &made);
     for (size_t i = 0; i < made.sealed.len + SIGNATURE_BYTES; i++) {
-        uint8_t *byte = i < made.sealed.len ? &made.sealed.ptr[i] : &made.signature[i - made.sealed.len];
+        uint8_t *byte =
+            i < made.sealed.len ? &made.sealed.ptr[i] : &made.signature[i - made.sealed.len];
         *byte ^= (uint8_t)(1u << (i % 8));
         struct outcome outcome = send_changes(office, &made, 1);
         assert_refused(&outcome, KITH_SIGNATURE);
@@ -348,12 +359,12 @@ static void a_change_under_another_mark_circle_or_number_is_refused(void **state
         unsigned flipped; /* byte of the circle's id + 1; 0: none */
         enum kith_err reason;
     } rows[] = {
-        {2, CHANGE_URGENT, 1, 0, KITH_SIGNATURE}, {2, CHANGE_BULK, 1, 0, KITH_SIGNATURE},
-        {2, CHANGE_NORMAL, 2, 0, KITH_SIGNATURE}, {2, CHANGE_NORMAL, EPOCH_MAX, 0, KITH_SIGNATURE},
-        {1, CHANGE_NORMAL, 1, 0, KITH_FORKED},    {3, CHANGE_NORMAL, 1, 0, KITH_GAP},
+        {2, CHANGE_URGENT, 1, 0, KITH_SIGNATURE},  {2, CHANGE_BULK, 1, 0, KITH_SIGNATURE},
+        {2, CHANGE_NORMAL, 2, 0, KITH_SIGNATURE},  {2, CHANGE_NORMAL, EPOCH_MAX, 0, KITH_SIGNATURE},
+        {1, CHANGE_NORMAL, 1, 0, KITH_FORKED},     {3, CHANGE_NORMAL, 1, 0, KITH_GAP},
         {1u << 31, CHANGE_NORMAL, 1, 0, KITH_GAP}, {UINT64_MAX / 2, CHANGE_NORMAL, 1, 0, KITH_GAP},
-        {2, CHANGE_NORMAL, 1, 1, KITH_GAP},       {2, CHANGE_NORMAL, 1, 16, KITH_GAP},
-        {1, CHANGE_NORMAL, 1, 1, KITH_SIGNATURE}, {1, CHANGE_NORMAL, 1, 16, KITH_SIGNATURE},
+        {2, CHANGE_NORMAL, 1, 1, KITH_GAP},        {2, CHANGE_NORMAL, 1, 16, KITH_GAP},
+        {1, CHANGE_NORMAL, 1, 1, KITH_SIGNATURE},  {1, CHANGE_NORMAL, 1, 16, KITH_SIGNATURE},
     };
     struct made_change made;
     struct buffer frames;
@@ -377,7 +388,8 @@ static void a_change_under_another_mark_circle_or_number_is_refused(void **state
     assert_goes_on(office, &office->chart, sequence);
 }
 
-/* Head, numbers, lengths and content: no single bit of a frame can be wrong and the change be stored. */
+/* Head, numbers, lengths and content: no single bit of a frame can be wrong and the change be
+ * stored. */
 static void no_flipped_bit_of_a_frame_leads_to_a_stored_change(void **state)
 {
     struct office *office = *state;
@@ -462,7 +474,8 @@ static void a_change_signed_with_another_key_is_refused(void **state)
     struct made_change made;
 
     for (size_t i = 0; i < COUNT_OF(others); i++) {
-        made_change_init(&made, &header, office->chart.key, replica_identity(others[i]->replica)->sign_secret,
+        made_change_init(&made, &header, office->chart.key,
+                         replica_identity(others[i]->replica)->sign_secret,
                          bytes_text("as if ana had written it"));
         struct outcome outcome = send_changes(office, &made, 1);
         assert_refused(&outcome, KITH_SIGNATURE);
@@ -474,7 +487,8 @@ static void a_change_signed_with_another_key_is_refused(void **state)
 static void somebody_who_may_only_read_cannot_write(void **state)
 {
     struct office *office = *state;
-    const struct circle_member reader = {.person = replica_person(office->omar.replica), .right = CIRCLE_READ};
+    const struct circle_member reader = {.person = replica_person(office->omar.replica),
+                                         .right = CIRCLE_READ};
     struct made_change made;
     struct buffer frames;
     struct chain chain;
@@ -689,7 +703,8 @@ static void a_frame_cut_anywhere_ends_the_session_and_stores_nothing(void **stat
     assert_goes_on(office, &office->chart, sequence);
 }
 
-/* A good frame in front of a broken one: the answer could not be trusted to be read, so nothing of it is stored. */
+/* A good frame in front of a broken one: the answer could not be trusted to be read, so nothing of
+ * it is stored. */
 static void what_is_not_well_formed_ends_the_session_as_a_whole(void **state)
 {
     struct office *office = *state;
@@ -699,10 +714,14 @@ static void what_is_not_well_formed_ends_the_session_as_a_whole(void **state)
         size_t len;
         enum kith_err err;
     } rows[] = {
-        {"\xc1", 1, KITH_MALFORMED},         {"\x90", 1, KITH_CUT},
-        {"\x91\x01", 2, KITH_UNKNOWN_TYPE},  {"\x91\x3f", 2, KITH_UNKNOWN_TYPE},
-        {"\x91\x03", 2, KITH_MALFORMED},     {"\x92\x09\x01", 3, KITH_MALFORMED},
-        {"\xdd\xff\xff\xff\xff", 5, KITH_MALFORMED}, {"\x93\x09\x01\xdc\xff\xff", 6, KITH_CUT},
+        {"\xc1", 1, KITH_MALFORMED},
+        {"\x90", 1, KITH_CUT},
+        {"\x91\x01", 2, KITH_UNKNOWN_TYPE},
+        {"\x91\x3f", 2, KITH_UNKNOWN_TYPE},
+        {"\x91\x03", 2, KITH_MALFORMED},
+        {"\x92\x09\x01", 3, KITH_MALFORMED},
+        {"\xdd\xff\xff\xff\xff", 5, KITH_MALFORMED},
+        {"\x93\x09\x01\xdc\xff\xff", 6, KITH_CUT},
     };
     struct made_change made;
     struct buffer frames;
@@ -731,8 +750,10 @@ static void a_sealed_text_over_the_limit_is_too_large(void **state)
 
     buffer_init(&frames, 2 * BATCH_MAX);
     for (size_t over = 0; over < 2; over++) {
-        const struct change change = {CHANGE_NORMAL, 1, bytes_of(text, CHANGE_SEALED_MAX + over), signature};
-        push_as(&frames, office->chart.circle, device_number(&office->ana), office->chart.n + 1, &change, 1);
+        const struct change change = {CHANGE_NORMAL, 1, bytes_of(text, CHANGE_SEALED_MAX + over),
+                                      signature};
+        push_as(&frames, office->chart.circle, device_number(&office->ana), office->chart.n + 1,
+                &change, 1);
         struct outcome outcome = send(office, &office->ana, &frames);
         assert_int_equal(outcome.err, over ? KITH_TOO_LARGE : KITH_OK);
         assert_int_equal(outcome.refused_count, over ? 0 : 1);
@@ -773,7 +794,8 @@ struct genesis_made {
     uint8_t circle[ID_BYTES];
 };
 
-static void genesis_make(const struct test_device *author, enum circle_kind kind, struct genesis_made *made)
+static void genesis_make(const struct test_device *author, enum circle_kind kind,
+                         struct genesis_made *made)
 {
     const struct identity *identity = replica_identity(author->replica);
     struct circle none;
@@ -794,14 +816,15 @@ static void genesis_make(const struct test_device *author, enum circle_kind kind
     seal_random(made->entry.salt, ID_BYTES);
     buffer_init(&made->bytes, ENTRY_MAX);
     circle_init(&none);
-    assert_int_equal(circle_entry_write(&none, &made->entry, identity->sign_secret, &made->bytes), KITH_OK);
+    assert_int_equal(circle_entry_write(&none, &made->entry, identity->sign_secret, &made->bytes),
+                     KITH_OK);
     circle_clear(&none);
     circle_id(made->entry.hash, made->circle);
 }
 
 static struct outcome send_entry(struct office *office, const struct test_device *device,
-                                 const uint8_t circle[static ID_BYTES], uint32_t seq, struct bytes entry,
-                                 struct bytes boxes)
+                                 const uint8_t circle[static ID_BYTES], uint32_t seq,
+                                 struct bytes entry, struct bytes boxes)
 {
     struct buffer frames;
 
@@ -824,7 +847,8 @@ static void a_genesis_altered_at_any_byte_is_refused(void **state)
     genesis_make(&office->ana, CIRCLE_CHART, &made);
     for (size_t i = 0; i < made.bytes.len; i++) {
         made.bytes.ptr[i] ^= (uint8_t)(1u << (i % 8));
-        outcome = send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes), no_boxes);
+        outcome =
+            send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes), no_boxes);
         assert_int_equal(outcome.err, KITH_OK);
         assert_int_equal(outcome.refused_count, 1);
         assert_int_equal(outcome.refused[0].kind, ACK_CIRCLE);
@@ -840,7 +864,8 @@ static void a_genesis_altered_at_any_byte_is_refused(void **state)
     assert_refused(&outcome, KITH_FOREIGN);
     assert_int_equal(ledger_sequence(office), sequence);
     for (unsigned times = 0; times < 2; times++) { /* repeated: acknowledged again, stored once */
-        outcome = send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes), no_boxes);
+        outcome =
+            send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes), no_boxes);
         assert_int_equal(outcome.refused_count, 0);
         assert_int_equal(outcome.line_count, 1);
         assert_int_equal(outcome.lines[0].kind, ACK_CIRCLE);
@@ -858,18 +883,20 @@ static void a_second_circle_of_the_agency_is_refused(void **state)
     struct genesis_made made;
 
     genesis_make(&office->founder, CIRCLE_AGENCY, &made);
-    struct outcome outcome =
-        send_entry(office, &office->founder, made.circle, 1, buffer_view(&made.bytes), bytes_of(NULL, 0));
+    struct outcome outcome = send_entry(office, &office->founder, made.circle, 1,
+                                        buffer_view(&made.bytes), bytes_of(NULL, 0));
     assert_refused(&outcome, KITH_EXISTS);
     assert_int_equal(ledger_sequence(office), sequence);
     buffer_clear(&made.bytes);
     genesis_make(&office->ana, CIRCLE_AGENCY, &made);
-    outcome = send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes), bytes_of(NULL, 0));
+    outcome = send_entry(office, &office->ana, made.circle, 1, buffer_view(&made.bytes),
+                         bytes_of(NULL, 0));
     assert_refused(&outcome, KITH_NOT_ALLOWED);
     buffer_clear(&made.bytes);
 }
 
-/* A grant of ana's chart by ana that names one device and nobody new, with a box that opens for nobody. */
+/* A grant of ana's chart by ana that names one device and nobody new, with a box that opens for
+ * nobody. */
 static struct outcome name_again(struct office *office, uint32_t device)
 {
     uint8_t box[BOX_ROW_BYTES] = {0};
@@ -885,11 +912,12 @@ static struct outcome name_again(struct office *office, uint32_t device)
 
     buffer_init(&bytes, ENTRY_MAX);
     device_circle_get(&txn, device_circle_number(&txn, office->chart.circle), &row);
-    assert_int_equal(
-        circle_entry_write(&row.circle, &entry, replica_identity(office->ana.replica)->sign_secret, &bytes), KITH_OK);
+    assert_int_equal(circle_entry_write(&row.circle, &entry,
+                                        replica_identity(office->ana.replica)->sign_secret, &bytes),
+                     KITH_OK);
     put_u32(box, device);
-    struct outcome outcome = send_entry(office, &office->ana, office->chart.circle, entry.seq, buffer_view(&bytes),
-                                        bytes_of(box, sizeof box));
+    struct outcome outcome = send_entry(office, &office->ana, office->chart.circle, entry.seq,
+                                        buffer_view(&bytes), bytes_of(box, sizeof box));
     circle_clear(&row.circle);
     store_abort(&txn);
     buffer_clear(&bytes);
@@ -905,8 +933,8 @@ static void a_member_cannot_put_another_box_in_place_of_a_stored_one(void **stat
     struct link_result result = link_sync(&office->hub, &office->rosa);
     assert_int_equal(result.device_err, KITH_OK);
     assert_int_equal(result.received, 2);
-    assert_string_equal(
-        link_read(&office->rosa, office->chart.circle, office->chart.circle, 3, 1), "Maria Lopez");
+    assert_string_equal(link_read(&office->rosa, office->chart.circle, office->chart.circle, 3, 1),
+                        "Maria Lopez");
 }
 
 static void a_device_that_is_named_again_is_not_sent_everything_again(void **state)
@@ -925,21 +953,24 @@ static void a_device_that_is_named_again_is_not_sent_everything_again(void **sta
     pull.cursor = bytes_of(known.cursor, known.cursor_len);
     backlog_init(&backlog);
     assert_int_equal(
-        ledger_load(office->hub.ledger, device_number(&office->rosa), &pull, false, &backlog), KITH_OK);
+        ledger_load(office->hub.ledger, device_number(&office->rosa), &pull, false, &backlog),
+        KITH_OK);
     assert_true(backlog.is_up_to_date);
     assert_int_equal(backlog.change_count, 0);
     assert_true(backlog.frames.len > 0);
     backlog_clear(&backlog);
 }
 
-/* One roster entry as frames, signed by `secret`; the psk frame of an invitation is the caller's to add. */
-static void roster_frame(const struct office *office, struct roster_entry *entry, const uint8_t *secret,
-                         struct buffer *frames)
+/* One roster entry as frames, signed by `secret`; the psk frame of an invitation is the caller's to
+ * add. */
+static void roster_frame(const struct office *office, struct roster_entry *entry,
+                         const uint8_t *secret, struct buffer *frames)
 {
     struct buffer bytes;
 
     buffer_init(&bytes, ENTRY_MAX);
-    assert_int_equal(roster_entry_write(&office->hub.ledger->roster, entry, secret, &bytes), KITH_OK);
+    assert_int_equal(roster_entry_write(&office->hub.ledger->roster, entry, secret, &bytes),
+                     KITH_OK);
     struct bytes view = buffer_view(&bytes);
     roster_frame_write(frames, entry->seq, &view, 1);
     buffer_clear(&bytes);
@@ -950,8 +981,8 @@ struct invitation {
     struct roster_entry entry;
 };
 
-static void invitation_make(const struct office *office, const struct test_device *author, unsigned roles,
-                            struct invitation *made, struct buffer *frames)
+static void invitation_make(const struct office *office, const struct test_device *author,
+                            unsigned roles, struct invitation *made, struct buffer *frames)
 {
     const struct identity *identity = replica_identity(author->replica);
     uint8_t secret[CODE_SECRET_BYTES];
@@ -969,7 +1000,8 @@ static void invitation_make(const struct office *office, const struct test_devic
     roster_frame(office, &made->entry, identity->sign_secret, frames);
 }
 
-static void send_psk(struct office *office, const struct test_device *by, uint32_t device, uint8_t fill)
+static void send_psk(struct office *office, const struct test_device *by, uint32_t device,
+                     uint8_t fill)
 {
     struct invite_frame invite = {.device = device};
     struct buffer frames;
@@ -1070,8 +1102,8 @@ static void a_psk_is_taken_from_the_inviter_only(void **state)
 }
 
 /* An open invitation by the founder, and the frames with which `joiner` enrols itself. */
-static void enrolment_make(struct office *office, struct test_device *joiner, struct invitation *invitation,
-                           struct buffer *frames)
+static void enrolment_make(struct office *office, struct test_device *joiner,
+                           struct invitation *invitation, struct buffer *frames)
 {
     struct identity identity = *replica_identity(joiner->replica);
     struct roster_entry enrol = {.type = ROSTER_ENROL};
@@ -1235,8 +1267,8 @@ static void what_a_receipt_names_is_there_after_a_restart(void **state)
     assert_line(&outcome.lines[0], ACK_CHAIN, &office->chart);
     test_hub_reopen(&office->hub);
     struct store_txn txn = store_begin(office->hub.ledger->store, STORE_READ);
-    struct chain_head head =
-        hub_chain_head(&txn, hub_circle_number(&txn, office->chart.circle), device_number(&office->ana));
+    struct chain_head head = hub_chain_head(&txn, hub_circle_number(&txn, office->chart.circle),
+                                            device_number(&office->ana));
     assert_int_equal(head.n, office->chart.n);
     assert_memory_equal(head.id, office->chart.head, HASH_BYTES);
     store_abort(&txn);
