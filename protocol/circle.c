@@ -168,28 +168,21 @@ static void content_write(struct buffer *out, const struct circle_entry *entry)
         wire_put_uint(out, entry->devices[i]);
 }
 
+static const struct chain_tags tags = {SEAL_CIRCLE_ENTRY, SEAL_CIRCLE_SIGN};
+
 enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes, struct arena *arena)
 {
-    memset(entry, 0, sizeof *entry);
-    if (bytes.len > ENTRY_MAX)
-        return KITH_TOO_LARGE;
-    if (bytes.len <= SIGNATURE_BYTES)
-        return KITH_CUT;
-    struct bytes body = bytes_of(bytes.ptr, bytes.len - SIGNATURE_BYTES);
-    struct wire_in in = wire_open(body);
+    struct wire_in in;
 
-    wire_array_exact(&in, ENTRY_FIELDS);
-    if (wire_uint(&in, UINT32_MAX) != KITH_PROTOCOL_VERSION)
-        wire_fail(&in, KITH_VERSION);
-    entry->seq = (uint32_t)wire_uint(&in, ROSTER_ENTRIES_MAX);
-    wire_bin_exact(&in, entry->prev, HASH_BYTES);
+    memset(entry, 0, sizeof *entry);
+    enum kith_err err = chain_open(bytes, &tags, ENTRY_FIELDS, &entry->link, &in);
+    if (err)
+        return err;
     entry->author = (uint32_t)wire_uint(&in, DEVICE_MAX);
     entry->roster_seq = (uint32_t)wire_uint(&in, ROSTER_ENTRIES_MAX);
     entry->time_s = wire_uint(&in, UINT64_MAX);
     entry->type = (enum circle_type)wire_uint(&in, UINT8_MAX);
     content_read(&in, entry, arena);
-    entry->signature = bytes.ptr + body.len;
-    seal_hash(SEAL_CIRCLE_ENTRY, &body, 1, entry->hash);
     return wire_close(&in);
 }
 
@@ -197,27 +190,14 @@ enum kith_err circle_entry_write(const struct circle *circle, struct circle_entr
                                  const uint8_t sign_secret[static SIGN_KEY_BYTES],
                                  struct buffer *out)
 {
-    uint8_t signature[SIGNATURE_BYTES];
-    size_t start = out->len;
+    size_t start = chain_begin(out, ENTRY_FIELDS, circle->count, circle->head, &entry->link);
 
-    entry->seq = circle->count + 1;
-    memcpy(entry->prev, circle->head, HASH_BYTES);
-    wire_put_array(out, ENTRY_FIELDS);
-    wire_put_uint(out, KITH_PROTOCOL_VERSION);
-    wire_put_uint(out, entry->seq);
-    wire_put_bin(out, bytes_of(entry->prev, HASH_BYTES));
     wire_put_uint(out, entry->author);
     wire_put_uint(out, entry->roster_seq);
     wire_put_uint(out, entry->time_s);
     wire_put_uint(out, entry->type);
     content_write(out, entry);
-    if (out->err)
-        return out->err;
-    struct bytes body = bytes_after(buffer_view(out), start);
-    seal_hash(SEAL_CIRCLE_ENTRY, &body, 1, entry->hash);
-    seal_sign(SEAL_CIRCLE_SIGN, sign_secret, entry->hash, signature);
-    buffer_add(out, signature, sizeof signature);
-    return out->err;
+    return chain_sign(out, start, &tags, sign_secret, &entry->link);
 }
 
 void circle_id(const uint8_t genesis_hash[static HASH_BYTES], uint8_t id[static ID_BYTES])
@@ -334,11 +314,11 @@ static enum kith_err entry_check(const struct circle *circle, const struct roste
     if (entry->roster_seq < author->since)
         return KITH_MALFORMED;
     enum kith_err err =
-        seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->hash, entry->signature);
+        seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->link.hash, entry->link.signature);
     if (err)
         return err;
     bool is_genesis = entry->type == CIRCLE_GENESIS;
-    if (is_genesis != (entry->seq == 1))
+    if (is_genesis != (entry->link.seq == 1))
         return KITH_MALFORMED;
     err = is_genesis ? genesis_check(roster, entry, author->person)
                      : grant_check(circle, roster, entry, author->person);
@@ -410,7 +390,7 @@ static void entry_apply(struct circle *circle, const struct circle_entry *entry)
     if (entry->type == CIRCLE_GENESIS) {
         memcpy(circle->agency, entry->agency, ID_BYTES);
         memcpy(circle->commitment, entry->commitment, HASH_BYTES);
-        circle_id(entry->hash, circle->id);
+        circle_id(entry->link.hash, circle->id);
         circle->kind = entry->kind;
         circle->epoch = 1;
     }
@@ -418,8 +398,8 @@ static void entry_apply(struct circle *circle, const struct circle_entry *entry)
         add_member(circle, &entry->members[i]);
     for (uint32_t i = 0; i < entry->device_count; i++)
         add_device(circle, entry->devices[i]);
-    circle->count = entry->seq;
-    memcpy(circle->head, entry->hash, HASH_BYTES);
+    circle->count = entry->link.seq;
+    memcpy(circle->head, entry->link.hash, HASH_BYTES);
 }
 
 enum kith_err circle_append(struct circle *circle, const struct roster *roster, struct bytes bytes)
@@ -432,7 +412,7 @@ enum kith_err circle_append(struct circle *circle, const struct roster *roster, 
     if (err)
         goto out;
     err = KITH_STALE;
-    if (entry.seq != circle->count + 1 || !seal_equal(entry.prev, circle->head, HASH_BYTES))
+    if (!chain_follows(&entry.link, circle->count, circle->head))
         goto out;
     err = entry_check(circle, roster, &entry);
     if (err)

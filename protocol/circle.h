@@ -60,8 +60,7 @@ MUST_USE enum kith_err circle_may_write(const struct circle *circle, const struc
 /* An entry, as it is read or is to be written. Arrays are the caller's (writing) or in the arena
  * (reading). */
 struct circle_entry {
-    uint32_t seq;
-    uint8_t prev[HASH_BYTES];
+    struct chain_link link;
     uint32_t author;
     uint32_t roster_seq; /* the roster that the author knew */
     uint64_t time_s;
@@ -74,8 +73,6 @@ struct circle_entry {
     uint32_t member_count;
     uint32_t *devices;
     uint32_t device_count;
-    uint8_t hash[HASH_BYTES];
-    const uint8_t *signature;
 };
 
 MUST_USE enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes,

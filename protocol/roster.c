@@ -167,27 +167,20 @@ static void content_write(struct buffer *out, const struct roster_entry *entry)
     }
 }
 
+static const struct chain_tags tags = {SEAL_ROSTER_ENTRY, SEAL_ROSTER_SIGN};
+
 enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes)
 {
-    memset(entry, 0, sizeof *entry);
-    if (bytes.len > ENTRY_MAX)
-        return KITH_TOO_LARGE;
-    if (bytes.len <= SIGNATURE_BYTES)
-        return KITH_CUT;
-    struct bytes body = bytes_of(bytes.ptr, bytes.len - SIGNATURE_BYTES);
-    struct wire_in in = wire_open(body);
+    struct wire_in in;
 
-    wire_array_exact(&in, ENTRY_FIELDS);
-    if (wire_uint(&in, UINT32_MAX) != KITH_PROTOCOL_VERSION)
-        wire_fail(&in, KITH_VERSION);
-    entry->seq = (uint32_t)wire_uint(&in, ROSTER_ENTRIES_MAX);
-    wire_bin_exact(&in, entry->prev, HASH_BYTES);
+    memset(entry, 0, sizeof *entry);
+    enum kith_err err = chain_open(bytes, &tags, ENTRY_FIELDS, &entry->link, &in);
+    if (err)
+        return err;
     entry->author = (uint32_t)wire_uint(&in, DEVICE_MAX);
     entry->time_s = wire_uint(&in, UINT64_MAX);
     entry->type = (enum roster_type)wire_uint(&in, UINT8_MAX);
     content_read(&in, entry);
-    entry->signature = bytes.ptr + body.len;
-    seal_hash(SEAL_ROSTER_ENTRY, &body, 1, entry->hash);
     return wire_close(&in);
 }
 
@@ -195,33 +188,20 @@ enum kith_err roster_entry_write(const struct roster *roster, struct roster_entr
                                  const uint8_t sign_secret[static SIGN_KEY_BYTES],
                                  struct buffer *out)
 {
-    uint8_t signature[SIGNATURE_BYTES];
-    size_t start = out->len;
+    size_t start = chain_begin(out, ENTRY_FIELDS, roster->count, roster->head, &entry->link);
 
-    entry->seq = roster->count + 1;
-    memcpy(entry->prev, roster->head, HASH_BYTES);
-    wire_put_array(out, ENTRY_FIELDS);
-    wire_put_uint(out, KITH_PROTOCOL_VERSION);
-    wire_put_uint(out, entry->seq);
-    wire_put_bin(out, bytes_of(entry->prev, HASH_BYTES));
     wire_put_uint(out, entry->author);
     wire_put_uint(out, entry->time_s);
     wire_put_uint(out, entry->type);
     content_write(out, entry);
-    if (out->err)
-        return out->err;
-    struct bytes body = bytes_after(buffer_view(out), start);
-    seal_hash(SEAL_ROSTER_ENTRY, &body, 1, entry->hash);
-    seal_sign(SEAL_ROSTER_SIGN, sign_secret, entry->hash, signature);
-    buffer_add(out, signature, sizeof signature);
-    return out->err;
+    return chain_sign(out, start, &tags, sign_secret, &entry->link);
 }
 
 /* Whose key must have signed the entry; NULL if the author cannot be. */
 static const uint8_t *entry_signer(const struct roster *roster, const struct roster_entry *entry)
 {
     if (entry->type == ROSTER_FOUND)
-        return entry->seq == 1 ? entry->root : NULL;
+        return entry->link.seq == 1 ? entry->root : NULL;
     const struct roster_device *author = roster_device(roster, entry->author);
     enum device_state needed = entry->type == ROSTER_ENROL ? DEVICE_INVITED : DEVICE_ACTIVE;
 
@@ -272,7 +252,8 @@ static enum kith_err entry_check(const struct roster *roster, const struct roste
 
     if (!signer)
         return entry->type == ROSTER_ENROL ? KITH_EXPIRED : KITH_NOT_ALLOWED;
-    enum kith_err err = seal_verify(SEAL_ROSTER_SIGN, signer, entry->hash, entry->signature);
+    enum kith_err err =
+        seal_verify(SEAL_ROSTER_SIGN, signer, entry->link.hash, entry->link.signature);
     if (err)
         return err;
     switch (entry->type) {
@@ -296,7 +277,7 @@ static bool entry_fits(const struct roster *roster, const struct roster_entry *e
 
     switch (entry->type) {
     case ROSTER_FOUND:
-        return entry->seq == 1;
+        return entry->link.seq == 1;
     case ROSTER_INVITE:
         return entry->device == roster->device_count + 1 && entry->person >= 1 &&
                entry->person <= roster->person_count + 1;
@@ -342,8 +323,8 @@ static void apply_person(struct roster *roster, const struct roster_entry *entry
         roster->person_count = number;
     roster->people[number - 1] = (struct roster_person){
         .number = number, .roles = entry->roles, .supervisor = entry->supervisor};
-    roster->changes[roster->change_count++] =
-        (struct roster_role_change){.seq = entry->seq, .person = number, .roles = entry->roles};
+    roster->changes[roster->change_count++] = (struct roster_role_change){
+        .seq = entry->link.seq, .person = number, .roles = entry->roles};
 }
 
 static void apply_device(struct roster *roster, const struct roster_entry *entry, uint32_t person,
@@ -358,7 +339,7 @@ static void apply_device(struct roster *roster, const struct roster_entry *entry
     device->state = state;
     device->keys = entry->keys;
     device->expires_s = entry->expires_s;
-    device->since = entry->seq;
+    device->since = entry->link.seq;
     if (state == DEVICE_INVITED)
         memcpy(device->invite_sign, entry->keys.sign, KEY_BYTES);
 }
@@ -386,14 +367,14 @@ static void entry_apply(struct roster *roster, const struct roster_entry *entry)
     case ROSTER_ENROL:
         roster->devices[entry->author - 1].keys = entry->keys;
         roster->devices[entry->author - 1].state = DEVICE_ACTIVE;
-        roster->devices[entry->author - 1].since = entry->seq;
+        roster->devices[entry->author - 1].since = entry->link.seq;
         break;
     case ROSTER_ROLE:
         apply_person(roster, entry, entry->person);
         break;
     }
-    roster->count = entry->seq;
-    memcpy(roster->head, entry->hash, HASH_BYTES);
+    roster->count = entry->link.seq;
+    memcpy(roster->head, entry->link.hash, HASH_BYTES);
 }
 
 /* The first entry makes the agency, or is the one whose id was known beforehand. */
@@ -401,7 +382,7 @@ static enum kith_err agency_check(const struct roster *roster, const struct rost
                                   uint8_t agency[static ID_BYTES])
 {
     static const uint8_t unknown[ID_BYTES];
-    struct bytes hash = bytes_of(entry->hash, HASH_BYTES);
+    struct bytes hash = bytes_of(entry->link.hash, HASH_BYTES);
 
     seal_id(SEAL_AGENCY_ID, &hash, 1, agency);
     if (!seal_equal(roster->agency, unknown, ID_BYTES) &&
@@ -418,9 +399,9 @@ static enum kith_err roster_add(struct roster *roster, struct bytes bytes, bool 
 
     if (err)
         return err;
-    if (entry.seq != roster->count + 1 || !seal_equal(entry.prev, roster->head, HASH_BYTES))
+    if (!chain_follows(&entry.link, roster->count, roster->head))
         return KITH_STALE;
-    if (entry.seq == 1)
+    if (entry.link.seq == 1)
         err = agency_check(roster, &entry, agency);
     if (!err && !is_checked)
         err = entry_check(roster, &entry);
@@ -430,7 +411,7 @@ static enum kith_err roster_add(struct roster *roster, struct bytes bytes, bool 
         return err;
     if (!roster_make_room(roster))
         return KITH_MEMORY;
-    if (entry.seq == 1)
+    if (entry.link.seq == 1)
         memcpy(roster->agency, agency, ID_BYTES);
     entry_apply(roster, &entry);
     return KITH_OK;

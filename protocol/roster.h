@@ -14,6 +14,7 @@
 #define KITH_PROTOCOL_ROSTER_H
 
 #include "protocol/bytes.h"
+#include "protocol/chain.h"
 #include "protocol/limits.h"
 #include "protocol/noise.h"
 
@@ -121,8 +122,7 @@ MUST_USE enum kith_err roster_replay(struct roster *roster, struct bytes entry);
 
 /* What an entry says, read without checking anything but its form. */
 struct roster_entry {
-    uint32_t seq;
-    uint8_t prev[HASH_BYTES];
+    struct chain_link link;
     uint32_t author;
     uint64_t time_s;
     enum roster_type type;
@@ -135,12 +135,10 @@ struct roster_entry {
     uint32_t supervisor;          /* INVITE, ROLE */
     uint64_t expires_s;           /* INVITE */
     struct device_public keys;    /* FOUND, ENROL; INVITE: sign and box */
-    uint8_t hash[HASH_BYTES];
-    const uint8_t *signature;
 };
 
 MUST_USE enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes);
-/* Appends the entry, signed, to `out`. seq, prev, hash and signature are filled in from the
+/* Appends the entry, signed, to `out`. its place and hash are filled in from the
  * roster's head. */
 MUST_USE enum kith_err roster_entry_write(const struct roster *roster, struct roster_entry *entry,
                                           const uint8_t sign_secret[static SIGN_KEY_BYTES],

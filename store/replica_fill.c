@@ -186,9 +186,9 @@ static enum kith_err write_request(struct filler *filler)
     enum kith_err err = roster_entry_write(roster, &request->entry, request->sign_secret, bytes);
     if (err)
         return err;
-    memcpy(request->hash, request->entry.hash, HASH_BYTES);
+    memcpy(request->hash, request->entry.link.hash, HASH_BYTES);
     struct bytes entry = buffer_view(bytes);
-    roster_frame_write(filler->frames, request->entry.seq, &entry, 1);
+    roster_frame_write(filler->frames, request->entry.link.seq, &entry, 1);
     if (request->has_psk) {
         struct invite_frame invite = {.device = request->entry.device};
         memcpy(invite.psk, request->psk, KEY_BYTES);
@@ -330,10 +330,10 @@ static enum kith_err write_grant(struct filler *filler, struct circle_row *row,
     if (err)
         return err;
     grant->circle = row->number;
-    grant->seq = entry.seq;
-    memcpy(grant->hash, entry.hash, HASH_BYTES);
-    return write_circle_entry(filler, row, entry.seq, buffer_view(&grant->entry), owed->devices,
-                              owed->device_count);
+    grant->seq = entry.link.seq;
+    memcpy(grant->hash, entry.link.hash, HASH_BYTES);
+    return write_circle_entry(filler, row, entry.link.seq, buffer_view(&grant->entry),
+                              owed->devices, owed->device_count);
 }
 
 /* Whether this device may pay what the circle is owed: a recipient, by a person who is a member. */

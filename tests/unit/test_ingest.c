@@ -819,7 +819,7 @@ static void genesis_make(const struct test_device *author, enum circle_kind kind
     assert_int_equal(circle_entry_write(&none, &made->entry, identity->sign_secret, &made->bytes),
                      KITH_OK);
     circle_clear(&none);
-    circle_id(made->entry.hash, made->circle);
+    circle_id(made->entry.link.hash, made->circle);
 }
 
 static struct outcome send_entry(struct office *office, const struct test_device *device,
@@ -870,7 +870,7 @@ static void a_genesis_altered_at_any_byte_is_refused(void **state)
         assert_int_equal(outcome.line_count, 1);
         assert_int_equal(outcome.lines[0].kind, ACK_CIRCLE);
         assert_int_equal(outcome.lines[0].n, 1);
-        assert_memory_equal(outcome.lines[0].head, made.entry.hash, HASH_BYTES);
+        assert_memory_equal(outcome.lines[0].head, made.entry.link.hash, HASH_BYTES);
         assert_int_equal(ledger_sequence(office), sequence + 1);
     }
     buffer_clear(&made.bytes);
@@ -916,7 +916,7 @@ static struct outcome name_again(struct office *office, uint32_t device)
                                         replica_identity(office->ana.replica)->sign_secret, &bytes),
                      KITH_OK);
     put_u32(box, device);
-    struct outcome outcome = send_entry(office, &office->ana, office->chart.circle, entry.seq,
+    struct outcome outcome = send_entry(office, &office->ana, office->chart.circle, entry.link.seq,
                                         buffer_view(&bytes), bytes_of(box, sizeof box));
     circle_clear(&row.circle);
     store_abort(&txn);
@@ -972,7 +972,7 @@ static void roster_frame(const struct office *office, struct roster_entry *entry
     assert_int_equal(roster_entry_write(&office->hub.ledger->roster, entry, secret, &bytes),
                      KITH_OK);
     struct bytes view = buffer_view(&bytes);
-    roster_frame_write(frames, entry->seq, &view, 1);
+    roster_frame_write(frames, entry->link.seq, &view, 1);
     buffer_clear(&bytes);
 }
 
@@ -1046,7 +1046,7 @@ static void a_roster_entry_over_sync_is_taken_from_its_author_and_by_the_rules_o
     assert_int_equal(outcome.refused_count, 0);
     assert_int_equal(outcome.lines[0].kind, ACK_ROSTER);
     assert_int_equal(outcome.lines[0].n, count + 1);
-    assert_memory_equal(outcome.lines[0].head, invitation.entry.hash, HASH_BYTES);
+    assert_memory_equal(outcome.lines[0].head, invitation.entry.link.hash, HASH_BYTES);
     buffer_clear(&frames);
 }
 

@@ -729,6 +729,7 @@ static void a_list_is_of_whom_since_when_and_in_which_state_was_asked(void **sta
     for (unsigned i = 0; i < 3; i++) {
         const struct inputs goal = {{SET("participant", i ? one : two), SET("text", "to walk"),
                                      SET("status", i == 2 ? "met" : "open")}};
+        (void)usleep(2000); /* so that each has a millisecond of its own */
         assert_int_equal(add("goal", goal, id), 0);
     }
     assert_int_equal(list_count("goal", &(struct kith_filter){.participant = "Listed One"}), 2);

@@ -373,7 +373,7 @@ static void an_entry_reads_as_it_was_written(void **state)
     made_role(agency, 4, ROLE_SPECIALIST, 3);
     for (uint32_t seq = 1; seq <= agency->roster.count; seq++) {
         assert_int_equal(roster_entry_read(&entry, agency->entries[seq - 1]), KITH_OK);
-        assert_int_equal(entry.seq, seq);
+        assert_int_equal(entry.link.seq, seq);
         assert_int_equal(entry.time_s, MADE_NOW_S);
     }
     assert_int_equal(entry.type, ROSTER_ROLE);
@@ -381,7 +381,7 @@ static void an_entry_reads_as_it_was_written(void **state)
     assert_int_equal(entry.person, 4);
     assert_int_equal(entry.roles, ROLE_SPECIALIST);
     assert_int_equal(entry.supervisor, 3);
-    assert_memory_equal(entry.hash, agency->roster.head, HASH_BYTES);
+    assert_memory_equal(entry.link.hash, agency->roster.head, HASH_BYTES);
     made_agency_free(&agency);
 }
 
