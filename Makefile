@@ -36,7 +36,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench tidy lint format fuzz fuzzers sanitize install clean help
+.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize install clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -51,7 +51,7 @@ demo: all ## the main job with the real programs, in a minute, leaving nothing b
 
 check: ## set up, build and run every test
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench
+	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim
 	@$(MAKE) check-built
 
 check-built:
@@ -60,6 +60,16 @@ check-built:
 bench: all ## measure; JSON=1 prints one JSON list; VISITS=N
 	@$(MAKE) -j$$(nproc) $(out)/bench
 	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(VISITS),--visits $(VISITS))
+
+SEEDS ?= 10000
+sim: ## schedules of the simulator; SEEDS=N
+	@deploy/setup/packages.sh build
+	@$(MAKE) -j$$(nproc) $(out)/sim
+	@SIM_SEEDS=$(SEEDS) python3 tests/sim/run.py $(out)/sim
+
+sim-mutants: ## plants faults and shows that the simulator finds each
+	@deploy/setup/packages.sh build
+	@python3 tests/sim/mutants.py
 
 tidy: ## the rules of the tree; lists the longest functions and files
 	@python3 tests/tidy/tidy.py
@@ -123,7 +133,8 @@ $(out)/lib%.a:
 $(out)/kithd: $(call objects,$(daemon)) $(out)/libbase.a
 $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
 $(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
-$(out)/kithd $(out)/kith $(out)/bench:
+$(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libbase.a
+$(out)/kithd $(out)/kith $(out)/bench $(out)/sim:
 	$(say) LD $@
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 

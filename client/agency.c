@@ -8,15 +8,14 @@
 #include "protocol/invite.h"
 #include "protocol/seal.h"
 
-/* A name as a record's value; the same bounds as what home_read_names takes. */
-static enum kith_err encode_name(struct kith *kith, const char *name, struct buffer *out)
+/* The same bounds as what home_read_names takes. */
+static enum kith_err check_name(struct kith *kith, const char *name)
 {
     struct bytes text = bytes_text(name);
 
     if (text.len == 0 || text.len >= KITH_NAME_TEXT || !wire_is_utf8(text))
         return home_fail(kith, KITH_INPUT, "a name has 1 to %d characters", KITH_NAME_TEXT - 1);
-    wire_put_text(out, text);
-    return out->err;
+    return KITH_OK;
 }
 
 /* Writes down what a person, device or agency is called: its record in the agency's circle.
@@ -34,7 +33,9 @@ static enum kith_err save_name(struct kith *kith, enum record_type type, uint32_
         return KITH_UNKNOWN_CIRCLE;
     buffer_init(&name_value, VALUE_MAX);
     buffer_init(&number_value, VALUE_MAX);
-    enum kith_err err = encode_name(kith, name, &name_value);
+    enum kith_err err = check_name(kith, name);
+    if (!err)
+        wire_put_text(&name_value, bytes_text(name));
     wire_put_uint(&number_value, number);
     seal_random(edits[0].record, ID_BYTES);
     memcpy(edits[1].record, edits[0].record, ID_BYTES);
@@ -286,7 +287,9 @@ static enum kith_err fill_invitation(struct kith *kith, const struct kith_invita
         entry->supervisor = roster_person(roster, entry->person)->supervisor;
         return KITH_OK;
     }
-    if (err != KITH_NOT_FOUND)
+    if (err == KITH_NOT_FOUND)
+        err = check_name(kith, invitation->person);
+    if (err)
         return err;
     entry->person = 0;
     entry->roles = role_of(bytes_text(invitation->role ? invitation->role : ""));

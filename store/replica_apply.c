@@ -170,7 +170,9 @@ static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
     while (!err && circle_frame_box(&content, &device, &box))
         if (device == applier->replica->identity.device)
             err = apply_box(applier, box);
-    return err;
+    /* A key that is not the circle's is not taken; what is under it waits, and nothing else does.
+     */
+    return err == KITH_DECRYPT || err == KITH_COMMITMENT ? KITH_OK : err;
 }
 
 /* A run in hand: the ids of its changes, and the one whose signature covers those before it. */

@@ -84,6 +84,10 @@ struct filler {
     struct buffer *frames;
     size_t room;
     bool is_full;
+    /* What was found on the way and is to be noted: reading ends before anything is written. */
+    bool is_nothing_owed;
+    uint64_t done[GRANT_INTENTS_MAX]; /* intents */
+    uint32_t done_count;
 };
 
 static bool has_room(struct filler *filler, size_t bytes)
@@ -290,25 +294,21 @@ static void take_intents(struct filler *filler, const struct circle_row *row,
 {
     struct store_walk walk = device_intents(filler->txn);
     struct intent_row intent;
-    uint64_t done[GRANT_INTENTS_MAX];
-    uint32_t done_count = 0;
 
     while (device_intent_next(&walk, &intent)) {
         const struct circle_member *known = circle_member(&row->circle, intent.member.person);
         bool is_done = known && known->right == intent.member.right;
         if (intent.circle != row->number ||
-            (is_done ? done_count : grant->intent_count) == GRANT_INTENTS_MAX)
+            (is_done ? filler->done_count : grant->intent_count) == GRANT_INTENTS_MAX)
             continue;
         if (is_done) {
-            done[done_count++] = intent.number;
+            filler->done[filler->done_count++] = intent.number;
             continue;
         }
         grant->intents[grant->intent_count++] = intent.number;
         owed_add_member(owed, &intent.member);
     }
     store_walk_end(&walk);
-    for (uint32_t i = 0; i < done_count; i++)
-        device_intent_delete(filler->txn, done[i]);
 }
 
 static enum kith_err write_grant(struct filler *filler, struct circle_row *row,
@@ -343,6 +343,15 @@ static bool may_pay(const struct replica *replica, const struct circle *circle)
            circle_member(circle, replica_person(replica));
 }
 
+static bool has_key(struct store_txn *txn, const struct circle_row *row)
+{
+    uint8_t key[KEY_BYTES];
+    bool is_there = device_key_get(txn, row->number, row->circle.epoch, key);
+
+    seal_wipe(key, sizeof key);
+    return is_there;
+}
+
 static bool is_listed(const struct sending *sending, uint32_t circle)
 {
     for (uint32_t i = 0; i < sending->circle_count; i++)
@@ -360,10 +369,11 @@ static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is
     struct circle_row row;
     enum kith_err err = KITH_OK;
 
-    *is_owed = false;
     device_circle_get(filler->txn, number, &row);
-    /* Made while this session was under way: its genesis goes with the next one. */
-    *is_owed = row.acked_entries == 0 && !is_listed(filler->sending, number);
+    /* Later: the genesis of a circle made during this session goes with the next one, and of a
+     * circle that has arrived in part the key comes last. */
+    *is_owed = (row.acked_entries == 0 && !is_listed(filler->sending, number)) ||
+               !has_key(filler->txn, &row);
     bool is_ours = !*is_owed && may_pay(filler->replica, &row.circle);
     struct sending_grant *grant = is_ours ? add_grant(filler->sending) : NULL;
     if (!grant)
@@ -399,8 +409,8 @@ static enum kith_err write_grants(struct filler *filler)
         is_anything_owed = is_anything_owed || is_owed;
         store_forget(filler->txn);
     }
-    if (!err && !filler->is_full && !is_anything_owed && filler->sending->grant_count == 0)
-        replica_set_owed_checked(filler->txn, filler->replica->roster.count);
+    filler->is_nothing_owed =
+        !err && !filler->is_full && !is_anything_owed && filler->sending->grant_count == 0;
     return err;
 }
 
@@ -419,10 +429,27 @@ static enum kith_err fill_member(struct filler *filler)
     return err;
 }
 
+static enum kith_err write_notes(const struct filler *filler)
+{
+    enum kith_err err = KITH_OK;
+
+    if (!filler->is_nothing_owed && filler->done_count == 0)
+        return KITH_OK;
+    do {
+        struct store_txn txn = store_begin(filler->replica->store, STORE_WRITE);
+        for (uint32_t i = 0; i < filler->done_count; i++)
+            device_intent_delete(&txn, filler->done[i]);
+        if (filler->is_nothing_owed)
+            replica_set_owed_checked(&txn, filler->replica->roster.count);
+        err = store_commit(&txn);
+    } while (err == KITH_RETRY);
+    return err;
+}
+
 enum kith_err replica_fill(struct replica *replica, struct sending *sending, size_t room,
                            struct buffer *frames, bool *has_more)
 {
-    struct store_txn txn = store_begin(replica->store, STORE_WRITE);
+    struct store_txn txn = store_begin(replica->store, STORE_READ);
     struct filler filler = {
         .replica = replica, .sending = sending, .txn = &txn, .frames = frames, .room = room};
     const struct roster_device *device = roster_device(&replica->roster, replica->identity.device);
@@ -438,5 +465,7 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
         store_fail(&txn, err);
     *has_more = filler.is_full;
     err = store_commit(&txn);
+    if (!err)
+        err = write_notes(&filler);
     return err ? err : frames->err;
 }

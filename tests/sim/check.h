@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The invariants; each fails the schedule by name. */
+#ifndef KITH_TESTS_SIM_CHECK_H
+#define KITH_TESTS_SIM_CHECK_H
+
+#include "tests/sim/world.h"
+
+/* Whether a person was let into a circle, or is a custodian, whom everybody lets in. */
+bool check_is_member(const struct world *world, uint32_t circle, uint32_t person);
+/* What the device has merged of a circle, after checking that it never goes back, is causally
+ * closed and holds all that was saved here. False if the circle is not here. */
+bool check_merged(struct world *world, struct sim_device *device, uint32_t circle);
+/* Every record of a circle against the model; the hash of them all, in order of type and id. */
+uint64_t check_records(struct world *world, struct sim_device *device, uint32_t circle);
+/* What the device was promised stands on the hub. */
+void check_receipts(struct world *world, struct sim_device *device);
+/* All of the above for one device. */
+void check_device(struct world *world, struct sim_device *device);
+/* After everybody has synced until nothing moved. */
+void check_healed(struct world *world);
+
+#endif

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/schedule.h"
+
+#include <string.h>
+
+#include "tests/sim/check.h"
+#include "tests/sim/connection.h"
+#include "tests/sim/crypto.h"
+#include "tests/sim/work.h"
+
+#define HEAL_ROUNDS_MAX   12
+#define REAL_CRYPTO_EVERY 32 /* seeds */
+
+static const struct mishaps none;
+
+static struct sim_device *draw_device(struct world *world)
+{
+    return &world->devices[stream_below(&world->workload, world->device_count)];
+}
+
+/* A chart, or the agency's circle now and then. */
+static uint32_t draw_circle(struct world *world)
+{
+    if (world->circle_count == 1 || stream_chance(&world->workload, 15))
+        return 0;
+    return 1 + stream_below(&world->workload, world->circle_count - 1);
+}
+
+static void draw_clock(struct world *world, struct sim_device *device)
+{
+    int64_t max = world->habits.clock_error_max_ms;
+    uint64_t span = 2 * (uint64_t)max + 1;
+
+    device->clock_error_ms = (int64_t)(stream_next(&world->clock) % span) - max;
+}
+
+static bool is_under_way(const struct world *world)
+{
+    for (uint32_t i = 0; i < SIM_CONNECTIONS_MAX; i++)
+        if (world->connections[i])
+            return true;
+    return false;
+}
+
+static void judge(struct world *world, struct sim_device *device, const struct outcome *outcome)
+{
+    world_say(world, "device %u synced: %s, %u received, %u acknowledged%s", device->number,
+              error_name(outcome->device_err), outcome->received, outcome->acknowledged,
+              outcome->is_disturbed ? ", disturbed" : "");
+    if (!outcome->is_disturbed && (outcome->device_err || outcome->hub_err))
+        world_fail(world, "session", "device %u: %s, hub: %s", device->number,
+                   error_name(outcome->device_err), error_name(outcome->hub_err));
+    check_receipts(world, device);
+    if (stream_chance(&world->workload, 15))
+        check_device(world, device);
+}
+
+/* Moves one of the connections under way; which one, the network decides. */
+static void step_connections(struct world *world, uint32_t moves)
+{
+    uint32_t place = stream_below(&world->network, SIM_CONNECTIONS_MAX);
+
+    for (uint32_t i = 0; i < SIM_CONNECTIONS_MAX; i++) {
+        struct connection *connection = world->connections[(place + i) % SIM_CONNECTIONS_MAX];
+        struct outcome outcome;
+        if (!connection)
+            continue;
+        struct sim_device *device = connection_device(connection);
+        if (connection_advance(world, connection, moves, &outcome))
+            judge(world, device, &outcome);
+        return;
+    }
+}
+
+static void step_sync(struct world *world)
+{
+    struct sim_device *device = draw_device(world);
+    const struct connection_config config = {
+        .device = device, .mode = CHANNEL_SYNC, .mishaps = mishaps_draw(world)};
+    bool is_twice = stream_chance(&world->faults, 10);
+
+    if (device->offline_until > world->step)
+        return;
+    if (world->habits.has_interleaving && stream_chance(&world->network, 60)) {
+        (void)connection_open(world, &config);
+        if (is_twice)
+            (void)connection_open(world, &config);
+        return;
+    }
+    if (world->connections[SIM_CONNECTIONS_MAX - 1])
+        return;
+    for (int i = 0; i <= is_twice; i++) {
+        struct outcome outcome = connection_run(world, &config);
+        judge(world, device, &outcome);
+    }
+}
+
+static void step_save(struct world *world)
+{
+    struct sim_device *device = draw_device(world);
+    uint32_t circle = draw_circle(world);
+    bool is_online = device->offline_until <= world->step;
+
+    if (world->model.count == SIM_CHANGES_MAX)
+        return;
+    if (stream_chance(&world->workload, world->habits.settle_percent) && is_online &&
+        !is_under_way(world))
+        (void)world_sync(world, device, &none);
+    if (stream_chance(&world->faults, world->habits.crash_percent / 8))
+        work_save_lost(world, device, circle);
+    work_save(world, device, circle);
+}
+
+static void step_chart(struct world *world)
+{
+    struct sim_device *device = draw_device(world);
+    unsigned roles = roster_device_roles(replica_roster(device->replica), device->number);
+
+    if (world->circle_count < SIM_CIRCLES_MAX && role_may(roles, MAY_REGISTER) &&
+        world->model.count < SIM_CHANGES_MAX)
+        world_chart(world, device);
+}
+
+static void step_grant(struct world *world)
+{
+    if (world->habits.has_grants && world->circle_count > 1)
+        work_grant(world, draw_device(world),
+                   1 + stream_below(&world->workload, world->circle_count - 1));
+}
+
+/* Another device of somebody, or somebody new. */
+static void step_join(struct world *world)
+{
+    static const unsigned roles[] = {ROLE_SPECIALIST, ROLE_VOLUNTEER, ROLE_CUSTODIAN};
+    struct sim_device *inviter = draw_device(world);
+    const struct roster *roster = replica_roster(inviter->replica);
+    const struct roster_person *self = roster_person(roster, inviter->person);
+    struct sim_device *joined;
+
+    if (!world->habits.has_joins || world->device_count == SIM_DEVICES_MAX ||
+        roster->device_count + 4 > SIM_NUMBERS_MAX || world->connections[SIM_CONNECTIONS_MAX - 1])
+        return;
+    if (role_may(self->roles, MAY_INVITE) && stream_chance(&world->workload, 50))
+        joined = world_join(world, inviter, 0, roles[stream_below(&world->workload, 3)], 0, true);
+    else
+        joined = world_join(world, inviter, self->number, self->roles, self->supervisor, true);
+    if (joined)
+        draw_clock(world, joined);
+}
+
+static void step_trouble(struct world *world)
+{
+    struct sim_device *device = draw_device(world);
+
+    switch (stream_below(&world->faults, 4)) {
+    case 0:
+        if (world->habits.crash_percent)
+            world_crash_hub(world);
+        break;
+    case 1:
+        if (world->habits.crash_percent)
+            world_crash_device(world, device);
+        break;
+    case 2:
+        if (world->habits.has_partitions)
+            device->offline_until = world->step + 5 + stream_below(&world->faults, 60);
+        break;
+    default:
+        draw_clock(world, device);
+        break;
+    }
+}
+
+static void step_one(struct world *world)
+{
+    uint32_t choice = stream_below(&world->workload, 100);
+
+    world->now_ms += 1000 + stream_below(&world->clock, 60 * 1000);
+    if (is_under_way(world))
+        step_connections(world, 1 + stream_below(&world->network, 20));
+    if (choice < 55)
+        step_save(world);
+    else if (choice < 83)
+        step_sync(world);
+    else if (choice < 86)
+        step_chart(world);
+    else if (choice < 91)
+        step_grant(world);
+    else if (choice < 94)
+        step_join(world);
+    else
+        step_trouble(world);
+}
+
+/* The founder, a supervisor, specialists with one device or two. */
+static void settle_in(struct world *world)
+{
+    uint32_t count = world->habits.devices_first;
+
+    world_found(world);
+    (void)world_join(world, &world->devices[0], 0, ROLE_SUPERVISOR, 0, false);
+    for (uint32_t i = 2; i < count; i++) {
+        struct sim_device *last = &world->devices[world->device_count - 1];
+        const struct roster_person *person =
+            roster_person(replica_roster(last->replica), last->person);
+        if (stream_chance(&world->workload, 30))
+            (void)world_join(world, last, person->number, person->roles, person->supervisor, false);
+        else
+            (void)world_join(world, &world->devices[0], 0, ROLE_SPECIALIST, 2, false);
+    }
+    world_chart(world, &world->devices[world->device_count - 1]);
+    for (uint32_t i = 0; i < world->device_count; i++)
+        draw_clock(world, &world->devices[i]);
+}
+
+static uint64_t hub_place(struct world *world)
+{
+    struct ledger_stats stats;
+
+    world_expect(world, ledger_stats(world->ledger, &stats), "the ledger's figures");
+    return stats.sequence;
+}
+
+/* Everybody syncs, all going well, until a whole round has moved nothing. */
+static void heal(struct world *world)
+{
+    bool is_moving = true;
+
+    while (is_under_way(world))
+        step_connections(world, UINT32_MAX);
+    world->now_ms += 3 * 3600 * 1000; /* lost invitations have expired */
+    for (uint32_t round = 0; is_moving; round++) {
+        uint64_t place = hub_place(world);
+        is_moving = false;
+        for (uint32_t i = 0; i < world->device_count; i++) {
+            struct outcome outcome = world_sync(world, &world->devices[i], &none);
+            is_moving = is_moving || outcome.received || outcome.acknowledged || outcome.refused;
+        }
+        is_moving = is_moving || hub_place(world) != place;
+        if (round > HEAL_ROUNDS_MAX)
+            world_fail(world, "heal", "it never comes to rest");
+    }
+}
+
+uint64_t schedule_run(struct world *world, uint64_t seed, const char *parent)
+{
+    crypto_use_real(seed % REAL_CRYPTO_EVERY == 0);
+    world_open(world, seed, parent);
+    settle_in(world);
+    uint32_t steps = 40 + stream_below(&world->workload, 161);
+    for (world->step = 10; world->step < steps + 10; world->step++)
+        step_one(world);
+    heal(world);
+    check_healed(world);
+    uint64_t trace = mix(world->trace, world->model.count);
+    world_close(world);
+    return trace;
+}
