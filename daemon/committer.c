@@ -97,7 +97,12 @@ static void give_back(struct committer *committer, struct ingest **batch, uint32
 static void commit_batch(struct committer *committer, struct ingest **batch, uint32_t count)
 {
     uint64_t stored = 0;
-    enum kith_err err = ledger_commit(committer->ledger, batch, count);
+    /* The kernel may call the next sync a success though pages of the failed one are lost: no more
+     * of them. */
+    enum kith_err err = committer_failure(committer);
+
+    if (!err)
+        err = ledger_commit(committer->ledger, batch, count);
 
     for (uint32_t i = 0; i < count; i++) {
         if (err)

@@ -249,6 +249,9 @@ static void load_done(uv_work_t *work, int status)
         log_event(LOG_LOAD_FAILED, connection->device, backlog->change_count, err);
     session_hub_loaded(&connection->session, err, buffer_view(&backlog->frames),
                        bytes_of(backlog->cursor, backlog->cursor_len), backlog->is_up_to_date);
+    if (connection->has_news)
+        session_hub_notify(&connection->session);
+    connection->has_news = false;
     backlog_clear(backlog);
     free(load);
     if (!connection->is_closing)
@@ -380,6 +383,7 @@ static void connection_drive(struct connection *connection)
 
 void connection_notify(struct connection *connection)
 {
+    connection->has_news = connection->session.is_loading;
     session_hub_notify(&connection->session);
     if (!connection->is_closing)
         connection_drive(connection);

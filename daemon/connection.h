@@ -24,6 +24,7 @@ struct connection {
     uint32_t device;      /* 0 until it is known */
     uint32_t references;  /* the socket, and each piece of work under way */
     bool is_reading;
+    bool has_news; /* something was stored while a batch was being read, which may have missed it */
     bool is_ending; /* close once everything is written */
     bool is_closing;
 };
