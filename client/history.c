@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/home.h"
+#include "client/visit.h"
 #include "protocol/hlc.h"
 
 #define HISTORY_ARENA_MAX (64u * 1024 * 1024)
@@ -84,31 +85,57 @@ static const char *copy_text(struct arena *arena, const char *text)
     return (const char *)arena_copy(arena, bytes_of(text, strlen(text) + 1)).ptr;
 }
 
+static void fill_row(struct historian *historian, struct history_row *row, struct dot dot,
+                     uint64_t hlc)
+{
+    const struct roster_device *device =
+        roster_device(replica_roster(historian->kith->replica), dot.device);
+
+    row->hlc = hlc;
+    row->dot = dot;
+    row->event.person = copy_text(&historian->made->arena,
+                                  device ? home_person_name(historian->kith, device->person) : "");
+    row->event.device = dot.device;
+    row->event.n = dot.n;
+    row->event.time_ms = hlc_ms(hlc);
+}
+
+/* What was done to a note as a whole stands in its history as what happened to its 'life'. */
+static void tell_step(struct historian *historian, struct dot dot, uint64_t hlc,
+                      const struct op *op)
+{
+    struct note_step step;
+    struct history_row *row = note_step_read(&step, op->value) ? NULL : add_row(historian);
+
+    if (!row)
+        return;
+    fill_row(historian, row, dot, hlc);
+    row->event.field = "life";
+    row->event.op = '+';
+    row->event.value =
+        step.kind == NOTE_ADDEND ? addendum_word(step.addendum) : note_step_word(step.kind);
+    row->event.is_live = true;
+}
+
 static void note_event(void *owner, struct dot dot, uint64_t hlc, const struct op *op)
 {
     struct historian *historian = owner;
     const struct schema_field *field = schema_field_numbered(historian->type, op->type, op->field);
-    const struct roster_device *device =
-        roster_device(replica_roster(historian->kith->replica), dot.device);
     struct schema_names names = home_names(historian->kith);
     struct kith_value value = {0};
 
+    if (op->type == RECORD_VISIT && op->field == NOTE_STEPS && !historian->err)
+        tell_step(historian, dot, hlc, op);
     if (!field || historian->err)
         return; /* written by a newer version: kept, but there is no name to show it under */
     struct history_row *row = add_row(historian);
     if (!row)
         return;
     historian->err = schema_show(field, op->value, &names, &historian->made->arena, &value);
-    row->hlc = hlc;
-    row->dot = dot;
+    fill_row(historian, row, dot, hlc);
     row->event.field = field->name;
     row->event.op = op_sign(op->kind);
     row->event.value = value.text;
-    row->event.person = copy_text(&historian->made->arena,
-                                  device ? home_person_name(historian->kith, device->person) : "");
-    row->event.device = dot.device;
-    row->event.n = dot.n;
-    row->event.time_ms = hlc_ms(hlc);
     row->event.is_live = op->kind != OP_DROP && is_live(historian->record, op->field, dot);
 }
 
@@ -194,25 +221,51 @@ void kith_history_free(struct kith_history **history)
 }
 
 struct conflict_count {
+    const struct kith *kith;
+    struct store_txn *txn;
     const struct schema_type *type;
     uint64_t count;
+    enum kith_err err;
 };
+
+static uint64_t conflicts_of(const struct schema_type *type, const struct record *record)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < type->field_count; i++) {
+        const struct schema_field *field = &type->fields[i];
+        bool is_unsettled = false;
+        if (field->record != record->type || field->class == MERGE_SET ||
+            field->class == MERGE_ENTRIES || (field->flags & FIELD_IS_KEYED))
+            continue;
+        (void)merge_read(record_register(record, field->number, bytes_of(NULL, 0)), field->class,
+                         NULL, &is_unsettled);
+        count += is_unsettled;
+    }
+    return count;
+}
 
 static bool count_conflicts(void *owner, const struct found_record *found)
 {
     struct conflict_count *conflicts = owner;
 
-    for (size_t i = 0; i < conflicts->type->field_count; i++) {
-        const struct schema_field *field = &conflicts->type->fields[i];
-        bool is_unsettled = false;
-        if (field->record != found->record.type || field->class == MERGE_SET ||
-            field->class == MERGE_ENTRIES)
-            continue;
-        (void)merge_read(record_register(&found->record, field->number, bytes_of(NULL, 0)),
-                         field->class, NULL, &is_unsettled);
-        conflicts->count += is_unsettled;
-    }
+    conflicts->count += conflicts_of(conflicts->type, &found->record);
     return true;
+}
+
+/* In a signed visit only the signature can be unsettled: what came after it waits as late edits. */
+static bool count_visit_conflicts(void *owner, const struct found_record *found)
+{
+    struct conflict_count *conflicts = owner;
+    struct visit visit;
+
+    conflicts->err =
+        visit_read(conflicts->txn, replica_roster(conflicts->kith->replica), found, &visit);
+    if (!conflicts->err && !visit.life.sign && !visit.life.voided)
+        conflicts->count += conflicts_of(conflicts->type, &visit.facts) +
+                            conflicts_of(conflicts->type, &visit.note);
+    conflicts->count += visit.life.is_sign_unsettled;
+    return !conflicts->err;
 }
 
 enum kith_err home_conflicts(struct kith *kith, uint64_t *count)
@@ -222,10 +275,11 @@ enum kith_err home_conflicts(struct kith *kith, uint64_t *count)
 
     *count = 0;
     for (const char *const *word = kith_schema_types(); *word && !err; word++) {
-        struct conflict_count conflicts = {.type = schema_type(*word)};
-        err = replica_each(&txn, conflicts.type->record, NULL, count_conflicts, &conflicts);
-        if (!err && conflicts.type->record == RECORD_VISIT)
-            err = replica_each(&txn, RECORD_NOTE, NULL, count_conflicts, &conflicts);
+        struct conflict_count conflicts = {.kith = kith, .txn = &txn, .type = schema_type(*word)};
+        bool is_visit = conflicts.type->record == RECORD_VISIT;
+        err = replica_each(&txn, conflicts.type->record, NULL,
+                           is_visit ? count_visit_conflicts : count_conflicts, &conflicts);
+        err = err ? err : conflicts.err;
         *count += conflicts.count;
     }
     store_abort(&txn);

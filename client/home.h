@@ -80,6 +80,23 @@ MUST_USE enum kith_err home_conflicts(struct kith *kith, uint64_t *count);
 /* When each device last wrote something that is known here, by its own clock. */
 MUST_USE enum kith_err home_last_seen(struct kith *kith, struct kith_device *devices, size_t count);
 
+/* What of edits is urgent goes before everything else, both ways. */
+enum change_class edits_class(const struct edit *edits, uint32_t count);
+/* Makes a circle with its first edits: for the author, the custodians, and by kind the author's
+ * supervisor (a chart), the named persons (a concern), the named persons and their supervisors (a
+ * worker's file). `kept_out`: a person who is not let in, 0 for nobody. Where an edit's record id
+ * is zeros it becomes the circle's. */
+MUST_USE enum kith_err home_found_circle(struct kith *kith, enum circle_kind kind,
+                                         const uint32_t *named, uint32_t named_count,
+                                         uint32_t kept_out, const struct edit *edits,
+                                         uint32_t count, uint8_t id[static ID_BYTES]);
+/* Who must know of a concern when nobody is named: up the line of supervisors, never `kept_out`. 0
+ * if there is nobody. */
+uint32_t home_leader(const struct kith *kith, uint32_t kept_out);
+/* The circle with a worker's file that this device may write to. NOT_FOUND. */
+MUST_USE enum kith_err home_work_file(struct kith *kith, uint32_t holder,
+                                      uint8_t circle[static ID_BYTES]);
+
 /* Saves edits in a circle. */
 MUST_USE enum kith_err home_save(struct kith *kith, const uint8_t circle[static ID_BYTES],
                                  const struct edit *edits, uint32_t count);

@@ -165,7 +165,8 @@ enum kith_value_kind { KITH_TEXT, KITH_NUMBER, KITH_FLAG };
 struct kith_value {
     const char *text; /* as a person reads it: a date, a name, a code, a number */
     enum kith_value_kind kind;
-    int64_t number; /* KITH_NUMBER and KITH_FLAG */
+    int64_t number;  /* KITH_NUMBER and KITH_FLAG */
+    const char *key; /* of a keyed field: the record it is for; otherwise NULL */
     /* Who wrote it, when by their clock, and where. */
     const char *person;
     uint32_t device;
@@ -174,11 +175,65 @@ struct kith_value {
 struct kith_field {
     const char *name;
     bool is_list;     /* a set or entries */
+    bool is_keyed;    /* one value for each key */
     bool is_conflict; /* several values that a person must settle */
     size_t value_count;
     const struct kith_value *values; /* the one that stands first */
 };
 enum kith_place { KITH_ON_DEVICE, KITH_AT_HUB };
+
+/* What a visit lacks, or what its reader should know. */
+struct kith_lack {
+    const char *kind; /* missing, conflict, order, overlap, clock, credential, late */
+    const char *field;
+    const char *text; /* as a person would say it */
+    bool is_blocking; /* it cannot be signed like this */
+};
+/* What was done to a note as a whole. */
+struct kith_step {
+    const char *kind; /* sign, submit, cosign, return, void, addend, keep */
+    const char *person;
+    uint32_t device;
+    uint64_t time_ms;        /* claimed, corrected by what the hub's clock said last */
+    int64_t clock_offset_ms; /* that correction */
+    const char *text;        /* of an addendum, return or void */
+    const char *addendum;    /* addendum, correction, late_entry; "" for other steps */
+    const char *credential;
+    const char *covers; /* the content or version it is about, in hexadecimal */
+    size_t change_count;
+    const struct kith_change *changes; /* what an addendum corrects */
+    bool is_verified;                  /* its signature */
+    bool counts; /* the signature that stands, the co-signature of this version, ... */
+};
+struct kith_change {
+    const char *field;
+    const char *old;
+    const char *value;
+};
+/* An edit that came too late for the signature. */
+struct kith_late_edit {
+    const char *field;
+    char op;
+    const char *value;
+    const char *person;
+    uint32_t device;
+    uint64_t time_ms;
+    bool is_taken; /* an addendum speaks for it */
+};
+/* Where a visit stands. Lists that were not asked for are empty. */
+struct kith_note {
+    const char *hash;    /* the version: of content and addenda; NULL for a draft */
+    const char *content; /* the hash of what was signed; NULL for a draft */
+    int64_t minutes;     /* of service; -1 if not known */
+    size_t lack_count;
+    const struct kith_lack *lacks;
+    size_t step_count;
+    const struct kith_step *steps;
+    size_t late_count;
+    const struct kith_late_edit *late;
+    size_t label_count;
+    const char *const *labels; /* derived: nobody can take them away */
+};
 struct kith_record {
     char id[KITH_ID_TEXT];
     const char *type;
@@ -190,6 +245,7 @@ struct kith_record {
     uint64_t receipt_n; /* the receipt that says so: the own chain through this number */
     uint64_t created_ms;
     uint64_t touched_ms;
+    const struct kith_note *note; /* of a visit; otherwise NULL */
 };
 /* Freed with kith_record_free. */
 KITH_API int kith_record_show(struct kith *kith, const char *type, const char *id,
@@ -228,14 +284,43 @@ KITH_API int kith_record_history(struct kith *kith, const char *type, const char
                                  struct kith_history **history);
 KITH_API void kith_history_free(struct kith_history **history);
 
+/* The life of a visit's note. Each step is signed with this device's key and works offline. `id` as
+ * above. SIGNED, NOT_ALLOWED, INCOMPLETE, UNSETTLED, STATE, INPUT, with kith_detail. */
+
+enum kith_sign_options { KITH_CLOCK_OK = 1 /* the clock's warning was read */ };
+/* Fixes what stands now. INCOMPLETE or UNSETTLED while kith_record_show names something that
+ * blocks. */
+KITH_API int kith_visit_sign(struct kith *kith, const char *id, unsigned options);
+KITH_API int kith_visit_submit(struct kith *kith, const char *id);
+/* `hash` is the version that was looked at, or NULL for the one known here: STALE if it is no
+ * longer that. */
+KITH_API int kith_visit_cosign(struct kith *kith, const char *id, const char *hash);
+KITH_API int kith_visit_return(struct kith *kith, const char *id, const char *reason);
+KITH_API int kith_visit_void(struct kith *kith, const char *id, const char *reason);
+struct kith_addendum {
+    const char *kind; /* addendum, correction, late_entry */
+    const char *text;
+    const struct kith_input *changes; /* fields that it corrects; op '=' */
+    size_t change_count;
+    bool takes_late; /* it speaks for the late edits known here: they are quoted in it */
+};
+KITH_API int kith_visit_addend(struct kith *kith, const char *id,
+                               const struct kith_addendum *addendum);
+/* Of several signatures over different content, made at the same time, keeps the one with this
+ * place (from 1) in the conflict 'signature'. */
+KITH_API int kith_visit_keep(struct kith *kith, const char *id, size_t place);
+
 /* The schema, for forms, templates and completion. Static memory. */
 struct kith_schema_field {
     const char *name;
-    const char *kind;    /* text, date, time, number, flag, choice, person, record, code */
-    const char *class;   /* last, set, restrict, narrative, exact, fixed, entries */
+    const char *kind;  /* text, prose, date, time, number, flag, choice, person, record, participant
+                        */
+    const char *class; /* last, set, restrict, narrative, exact, fixed, entries */
     const char *choices; /* words with spaces between, "" if free */
     const char *help;
+    const char *asks; /* what signing asks for, as a person would say it; "" if it does not */
     bool is_required; /* for a new record */
+    bool is_keyed;    /* a value for each record that is named: FIELD.ID=VALUE */
     uint32_t record;  /* the record type's number on the wire: a visit's fields are in two */
     uint32_t number;  /* the field's */
 };

@@ -162,3 +162,23 @@ bool moment_read_time(const char *text, uint64_t now_ms, char out[static MOMENT_
                        absolute / 60, absolute % 60);
     return len > 0 && len < MOMENT_TEXT_MAX;
 }
+
+bool moment_ms(const char *text, int64_t *ms)
+{
+    struct tm day;
+    int offset = 0;
+
+    if (!take_date(&text, 0, &day))
+        return false;
+    if (!*text) {
+        day.tm_hour = 12;
+        day.tm_isdst = -1;
+        *ms = (int64_t)mktime(&day) * 1000;
+        return true;
+    }
+    if (!take_char(&text, 'T') || !take_clock(&text, &day) || !take_offset(&text, &day, &offset) ||
+        *text)
+        return false;
+    *ms = ((int64_t)timegm(&day) - (int64_t)offset * 60) * 1000;
+    return true;
+}

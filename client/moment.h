@@ -19,4 +19,8 @@ bool moment_read_date(const char *text, uint64_t now_ms, char out[static MOMENT_
 /* "14:05", "yesterday 14:05", "2026-03-02 14:05", "2026-03-02T14:05-05:00" -> the last form. */
 bool moment_read_time(const char *text, uint64_t now_ms, char out[static MOMENT_TEXT_MAX]);
 
+/* A stored time, or the noon of a stored date in the zone of this machine, as milliseconds since
+ * 1970. False if it is neither. */
+bool moment_ms(const char *text, int64_t *ms);
+
 #endif

@@ -130,6 +130,8 @@ enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number)
     return hits ? KITH_AMBIGUOUS : KITH_NOT_FOUND;
 }
 
+#define PREFIX_CHARS_MIN 4
+
 static bool names_person_number(void *owner, const char *text, uint32_t *number)
 {
     return home_person(owner, text, number) == KITH_OK;
@@ -140,9 +142,41 @@ static const char *names_person_name(void *owner, uint32_t number)
     return home_person_name(owner, number);
 }
 
+static bool names_chart(void *owner, const char *text, uint8_t id[static ID_BYTES])
+{
+    return home_participant(owner, text, id) == KITH_OK;
+}
+
+/* By its whole id, known here or not, or by a prefix that only one record has. */
+static bool names_record(void *owner, const char *text, uint8_t id[static ID_BYTES])
+{
+    struct kith *kith = owner;
+    struct found_record found;
+    uint8_t prefix[ID_BYTES];
+    unsigned bits;
+    unsigned hits = 0;
+
+    if (strlen(text) < PREFIX_CHARS_MIN || id_read_prefix(text, prefix, &bits))
+        return false;
+    if (bits == ID_BYTES * 8) {
+        memcpy(id, prefix, ID_BYTES);
+        return true;
+    }
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    for (size_t i = 0; i < schema_type_count; i++) {
+        enum kith_err err = replica_find(&txn, schema_types[i].record, prefix, bits, &found);
+        if (err == KITH_OK)
+            memcpy(id, found.record.id, ID_BYTES);
+        hits += err == KITH_OK ? 1 : err == KITH_NOT_FOUND ? 0 : 2;
+    }
+    store_abort(&txn);
+    return hits == 1;
+}
+
 struct schema_names home_names(struct kith *kith)
 {
-    return (struct schema_names){kith, names_person_number, names_person_name};
+    return (struct schema_names){kith, names_person_number, names_person_name, names_chart,
+                                 names_record};
 }
 
 /* Looks for participants by name. */
@@ -175,8 +209,6 @@ static bool search_name(void *owner, const struct found_record *found)
     search->hits++;
     return true;
 }
-
-#define PREFIX_CHARS_MIN 4
 
 enum kith_err home_participant(struct kith *kith, const char *text, uint8_t circle[static ID_BYTES])
 {

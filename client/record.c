@@ -7,26 +7,13 @@
 #include <string.h>
 
 #include "client/home.h"
+#include "client/shower.h"
 #include "protocol/hlc.h"
 #include "protocol/seal.h"
 
 #define RECORD_ARENA_MAX (16u * 1024 * 1024)
 
-/* What kith_record_show gives out: the public struct first, its memory behind it. */
-struct record_shown {
-    struct kith_record public;
-    struct arena arena;
-};
-
-struct shower {
-    struct kith *kith;
-    const struct schema_type *type;
-    struct record_shown *shown;
-    struct kith_field *fields;
-    uint64_t own_n; /* the newest own change with something live here */
-};
-
-static const char *copy_text(struct arena *arena, const char *text)
+const char *shower_copy(struct arena *arena, const char *text)
 {
     char *copy = arena_take(arena, strlen(text) + 1);
 
@@ -35,9 +22,8 @@ static const char *copy_text(struct arena *arena, const char *text)
     return copy;
 }
 
-static enum kith_err show_live(struct shower *shower, const struct schema_field *field,
-                               struct bytes value, const struct live *live,
-                               struct kith_value *shown)
+enum kith_err shower_live(struct shower *shower, const struct schema_field *field,
+                          struct bytes value, const struct live *live, struct kith_value *shown)
 {
     struct arena *arena = &shower->shown->arena;
     struct schema_names names = home_names(shower->kith);
@@ -47,7 +33,8 @@ static enum kith_err show_live(struct shower *shower, const struct schema_field 
 
     shown->device = live->dot.device;
     shown->time_ms = hlc_ms(live->hlc);
-    shown->person = copy_text(arena, device ? home_person_name(shower->kith, device->person) : "");
+    shown->person =
+        shower_copy(arena, device ? home_person_name(shower->kith, device->person) : "");
     if (live->dot.device == replica_identity(shower->kith->replica)->device &&
         live->dot.n > shower->own_n)
         shower->own_n = live->dot.n;
@@ -78,8 +65,8 @@ static enum kith_err show_list(struct shower *shower, const struct schema_field 
     shown->values = values;
     for (uint32_t i = 0; i < count && !err; i++)
         if (regs[i].live_count > 0)
-            err = show_live(shower, field, element_value(&regs[i], field->class), &regs[i].live[0],
-                            &values[shown->value_count++]);
+            err = shower_live(shower, field, element_value(&regs[i], field->class),
+                              &regs[i].live[0], &values[shown->value_count++]);
     return err;
 }
 
@@ -106,12 +93,40 @@ static enum kith_err show_register(struct shower *shower, const struct schema_fi
     }
     for (uint32_t i = 0; i < reg->live_count && !err; i++) {
         const struct live *live = &reg->live[i];
-        err = show_live(shower, field, live->value, live, &values[live == stands ? 0 : place++]);
+        err = shower_live(shower, field, live->value, live, &values[live == stands ? 0 : place++]);
     }
     shown->values = values;
     shown->value_count = shown->is_conflict ? reg->live_count : 1;
     if (!err && !shown->is_conflict && values[0].text[0] == '\0')
         shown->value_count = 0;
+    return err;
+}
+
+/* Of a keyed field the value that stands under each key. */
+static enum kith_err show_keyed(struct shower *shower, const struct schema_field *field,
+                                const struct merge_register *regs, uint32_t count,
+                                struct kith_field *shown)
+{
+    struct kith_value *values = arena_take(&shower->shown->arena, (count + 1) * sizeof *values);
+    enum kith_err err = values ? KITH_OK : KITH_MEMORY;
+    char key[KITH_ID_TEXT];
+    bool is_unsettled;
+
+    shown->is_keyed = true;
+    shown->values = values;
+    for (uint32_t i = 0; i < count && !err; i++) {
+        const struct live *live = merge_read(&regs[i], field->class, NULL, &is_unsettled);
+        struct wire_in in = wire_open(regs[i].element);
+        struct bytes id = wire_bin(&in, ID_BYTES);
+        if (!live || id.len != ID_BYTES)
+            continue;
+        id_write(id.ptr, key);
+        struct kith_value *value = &values[shown->value_count++];
+        err = shower_live(shower, field, live->value, live, value);
+        value->key = shower_copy(&shower->shown->arena, key);
+        if (!value->key)
+            err = KITH_MEMORY;
+    }
     return err;
 }
 
@@ -127,8 +142,12 @@ static enum kith_err show_field(struct shower *shower, const struct schema_field
         return KITH_OK;
     memset(shown, 0, sizeof *shown);
     shown->name = field->name;
-    enum kith_err err = is_list ? show_list(shower, field, regs, count, shown)
-                                : show_register(shower, field, &regs[0], shown);
+    enum kith_err err;
+    if (field->flags & FIELD_IS_KEYED)
+        err = show_keyed(shower, field, regs, count, shown);
+    else
+        err = is_list ? show_list(shower, field, regs, count, shown)
+                      : show_register(shower, field, &regs[0], shown);
     if (!err && shown->value_count > 0)
         shower->shown->public.field_count++;
     return err;
@@ -156,13 +175,18 @@ static const char *field_text(const struct kith_record *record, const char *name
     return NULL;
 }
 
-static const char *record_state(const struct schema_type *type, const struct kith_record *record)
+static const char *record_state(const struct kith_record *record)
 {
     const char *status = field_text(record, "status");
 
-    if (type->record == RECORD_VISIT)
-        return "draft";
     return status ? status : "active";
+}
+
+static void note_own(struct shower *shower, const struct record *record)
+{
+    if (record->touched.device == replica_identity(shower->kith->replica)->device &&
+        record->touched.n > shower->own_n)
+        shower->own_n = record->touched.n;
 }
 
 /* Everything this device wrote here is at the hub once the receipt has reached its newest change in
@@ -172,54 +196,64 @@ static enum kith_err show_place(struct shower *shower, struct store_txn *txn,
 {
     struct receipt_row receipt = {0};
     struct kith_record *record = &shower->shown->public;
-    const struct identity *identity = replica_identity(shower->kith->replica);
 
-    if (found->record.touched.device == identity->device && found->record.touched.n > shower->own_n)
-        shower->own_n = found->record.touched.n;
+    note_own(shower, &found->record);
     (void)device_receipt_get(txn, found->place.circle, &receipt);
     record->place = shower->own_n > receipt.n ? KITH_ON_DEVICE : KITH_AT_HUB;
     record->receipt_n = shower->own_n > receipt.n ? 0 : receipt.n;
     return txn->err;
 }
 
-static enum kith_err show_fields(struct shower *shower, struct store_txn *txn,
-                                 const struct found_record *found)
+static enum kith_err show_fields(struct shower *shower, const struct record *record,
+                                 const struct record *note)
 {
-    struct found_record note;
     enum kith_err err = KITH_OK;
-    bool has_note =
-        shower->type->record == RECORD_VISIT &&
-        replica_find_in(txn, found->circle, RECORD_NOTE, found->record.id, &note) == KITH_OK;
 
     for (size_t i = 0; i < shower->type->field_count && !err; i++) {
         const struct schema_field *field = &shower->type->fields[i];
         if (field->record == shower->type->record)
-            err = show_field(shower, field, &found->record);
-        else if (has_note)
-            err = show_field(shower, field, &note.record);
+            err = show_field(shower, field, record);
+        else if (note)
+            err = show_field(shower, field, note);
     }
-    if (!err && has_note && note.record.touched_hlc > found->record.touched_hlc)
-        shower->shown->public.touched_ms = hlc_ms(note.record.touched_hlc);
-    if (!err && has_note &&
-        note.record.touched.device == replica_identity(shower->kith->replica)->device &&
-        note.record.touched.n > shower->own_n)
-        shower->own_n = note.record.touched.n;
     return err;
+}
+
+/* A visit reads as it was signed, or as it is so far. */
+static enum kith_err show_visit(struct shower *shower, struct store_txn *txn,
+                                const struct found_record *found)
+{
+    struct kith_record *record = &shower->shown->public;
+    struct visit visit;
+    enum kith_err err = visit_read(txn, replica_roster(shower->kith->replica), found, &visit);
+
+    if (!err)
+        err = show_fields(shower, &visit.facts, &visit.note);
+    if (err)
+        return err;
+    if (visit.has_note) {
+        note_own(shower, &visit.found_note.record);
+        if (visit.found_note.record.touched_hlc > found->record.touched_hlc)
+            record->touched_ms = hlc_ms(visit.found_note.record.touched_hlc);
+    }
+    record->state = note_state_word(visit.life.state);
+    return show_note(shower, &visit);
 }
 
 static enum kith_err show_record(struct kith *kith, struct store_txn *txn,
                                  const struct schema_type *type, const struct found_record *found,
-                                 struct kith_record **out)
+                                 bool is_whole, struct kith_record **out)
 {
     struct record_shown *shown = calloc(1, sizeof *shown);
-    struct shower shower = {.kith = kith, .type = type, .shown = shown};
+    struct shower shower = {.kith = kith, .type = type, .shown = shown, .is_whole = is_whole};
 
     *out = NULL;
     if (!shown)
         return KITH_MEMORY;
     *out = &shown->public;
     arena_init(&shown->arena, RECORD_ARENA_MAX);
-    shower.fields = arena_take(&shown->arena, (type->field_count + 1) * sizeof *shower.fields);
+    shower.fields =
+        arena_take(&shown->arena, (type->field_count + SHOWER_FIELDS_MORE) * sizeof *shower.fields);
     if (!shower.fields)
         return KITH_MEMORY;
     shown->public.type = type->word;
@@ -232,10 +266,12 @@ static enum kith_err show_record(struct kith *kith, struct store_txn *txn,
     if (type->circle == CIRCLE_CHART && type->record != RECORD_PARTICIPANT)
         err = show_participant(&shower, shown->public.circle);
     if (!err)
-        err = show_fields(&shower, txn, found);
+        err = type->record == RECORD_VISIT ? show_visit(&shower, txn, found)
+                                           : show_fields(&shower, &found->record, NULL);
     if (!err)
         err = show_place(&shower, txn, found);
-    shown->public.state = record_state(type, &shown->public);
+    if (!shown->public.state)
+        shown->public.state = record_state(&shown->public);
     return err;
 }
 
@@ -262,7 +298,7 @@ int kith_record_show(struct kith *kith, const char *word, const char *id,
     struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
     err = home_find(kith, &txn, type, id, &found);
     if (!err)
-        err = show_record(kith, &txn, type, &found, record);
+        err = show_record(kith, &txn, type, &found, true, record);
     store_abort(&txn);
     if (err)
         kith_record_free(record);
@@ -310,7 +346,7 @@ static bool list_visit(void *owner, const struct found_record *found)
 
     if (hlc_ms(found->record.touched_hlc) < lister->filter->since_ms)
         return true;
-    lister->err = show_record(lister->kith, lister->txn, lister->type, found, &record);
+    lister->err = show_record(lister->kith, lister->txn, lister->type, found, false, &record);
     if (!lister->err && !make_list_room(lister))
         lister->err = KITH_MEMORY;
     bool is_wanted = !lister->err &&

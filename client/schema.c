@@ -1,204 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/schema.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/moment.h"
 #include "protocol/invite.h"
 
-#define LAST      MERGE_LAST
-#define SET       MERGE_SET
-#define RESTRICT  MERGE_RESTRICT
-#define NARRATIVE MERGE_NARRATIVE
-#define EXACT     MERGE_EXACT
-#define FIXED     MERGE_FIXED
-#define ENTRIES   MERGE_ENTRIES
-
-#define TEXT   FIELD_TEXT
-#define PROSE  FIELD_PROSE
-#define DATE   FIELD_DATE
-#define TIME   FIELD_TIME
-#define NUMBER FIELD_NUMBER
-#define FLAG   FIELD_FLAG
-#define CHOICE FIELD_CHOICE
-#define PERSON FIELD_PERSON
-#define RECORD FIELD_RECORD
-
-/* record, number, name, class, kind, choices, required, help */
-static const struct schema_field participant_fields[] = {
-    {RECORD_PARTICIPANT, 1, "name", EXACT, TEXT, "", true, "Full name, as on the insurance card"},
-    {RECORD_PARTICIPANT, 2, "preferred_name", LAST, TEXT, "", false,
-     "What the person likes to be called"},
-    {RECORD_PARTICIPANT, 3, "pronouns", LAST, TEXT, "", false, "The person's pronouns"},
-    {RECORD_PARTICIPANT, 4, "dob", EXACT, DATE, "", false, "Date of birth"},
-    {RECORD_PARTICIPANT, 5, "medicaid_id", EXACT, TEXT, "", false, "Medicaid number"},
-    {RECORD_PARTICIPANT, 6, "payer_id", EXACT, TEXT, "", false, "Payer"},
-    {RECORD_PARTICIPANT, 7, "phone", SET, TEXT, "", false, "Phone numbers"},
-    {RECORD_PARTICIPANT, 8, "address", LAST, TEXT, "", false,
-     "Where the person lives or can be found"},
-    {RECORD_PARTICIPANT, 9, "do_not_contact", RESTRICT, FLAG, "", false,
-     "Contact could put the person at risk"},
-    {RECORD_PARTICIPANT, 10, "language", LAST, TEXT, "", false, "Preferred language"},
-    {RECORD_PARTICIPANT, 11, "emergency_contacts", SET, TEXT, "", false, "Whom to call, and how"},
-    {RECORD_PARTICIPANT, 12, "programme", EXACT, CHOICE, "MH SUD both", false, "Programme"},
-    {RECORD_PARTICIPANT, 13, "part2", RESTRICT, FLAG, "", false,
-     "42 CFR Part 2 protects this record"},
-    {RECORD_PARTICIPANT, 14, "care_team", SET, TEXT, "", false, "Others who care for the person"},
-    {RECORD_PARTICIPANT, 15, "preferences", SET, TEXT, "", false,
-     "What the person prefers or declines"},
-    {RECORD_PARTICIPANT, 16, "alerts", SET, TEXT, "", false, "Allergies and alerts"},
-    {RECORD_PARTICIPANT, 17, "crisis_plan", NARRATIVE, PROSE, "", false,
-     "The crisis plan, in the person's words"},
-    {RECORD_PARTICIPANT, 18, "engagement", LAST, CHOICE,
-     "engaged outreach treatment needs_treatment discharged", false,
-     "Where the person stands with services"},
-    {RECORD_PARTICIPANT, 19, "local_code", FIXED, TEXT, "", false,
-     "The agency's own number for the person"},
-};
-
-static const struct schema_field plan_fields[] = {
-    {RECORD_PLAN, 1, "kind", FIXED, CHOICE, "service wrap crisis", true, "Kind of plan"},
-    {RECORD_PLAN, 2, "effective_from", EXACT, DATE, "", false, "First day"},
-    {RECORD_PLAN, 3, "effective_to", EXACT, DATE, "", false, "Last day"},
-    {RECORD_PLAN, 4, "strengths", NARRATIVE, PROSE, "", false, "The person's strengths"},
-    {RECORD_PLAN, 5, "narrative", NARRATIVE, PROSE, "", false, "The plan, in words"},
-    {RECORD_PLAN, 6, "authorization_no", EXACT, TEXT, "", false, "Payer's authorization number"},
-    {RECORD_PLAN, 7, "authorized_units", EXACT, NUMBER, "", false, "Units authorized"},
-    {RECORD_PLAN, 8, "auth_from", EXACT, DATE, "", false, "Authorized from"},
-    {RECORD_PLAN, 9, "auth_to", EXACT, DATE, "", false, "Authorized to"},
-};
-
-static const struct schema_field goal_fields[] = {
-    {RECORD_GOAL, 1, "plan", FIXED, RECORD, "", false, "The plan it belongs to"},
-    {RECORD_GOAL, 2, "text", NARRATIVE, PROSE, "", true, "The goal in the person's own words"},
-    {RECORD_GOAL, 3, "domain", LAST, CHOICE,
-     "health home work school money relationships community spirituality recovery", false,
-     "Area of life"},
-    {RECORD_GOAL, 4, "objectives", NARRATIVE, PROSE, "", false, "Steps toward it"},
-    {RECORD_GOAL, 5, "skills", SET, TEXT, "", false, "Skills that it needs"},
-    {RECORD_GOAL, 6, "stage", LAST, CHOICE,
-     "precontemplation contemplation preparation action maintenance", false, "Stage of change"},
-    {RECORD_GOAL, 7, "status", LAST, CHOICE, "open met paused closed", false, "Status"},
-    {RECORD_GOAL, 8, "closed_reason", LAST, TEXT, "", false, "Why it was closed"},
-    {RECORD_GOAL, 9, "target_date", LAST, DATE, "", false, "Hoped-for date"},
-    {RECORD_GOAL, 10, "progress", ENTRIES, PROSE, "", false, "Progress, one entry at a time"},
-};
-
-static const struct schema_field visit_fields[] = {
-    {RECORD_VISIT, 1, "specialist", FIXED, PERSON, "", false,
-     "Who made the visit (you, unless you say otherwise)"},
-    {RECORD_VISIT, 2, "date", EXACT, DATE, "", true, "Day of the visit"},
-    {RECORD_VISIT, 3, "start", EXACT, TIME, "", false, "When it began"},
-    {RECORD_VISIT, 4, "end", EXACT, TIME, "", false, "When it ended"},
-    {RECORD_VISIT, 5, "interruptions", SET, TEXT, "", false, "Interruptions, as 14:20-14:35"},
-    {RECORD_VISIT, 6, "code", EXACT, TEXT, "", false, "Service code"},
-    {RECORD_VISIT, 7, "modifiers", SET, TEXT, "", false, "Code modifiers"},
-    {RECORD_VISIT, 8, "place", EXACT, CHOICE,
-     "home shelter clinic office community school jail hospital telehealth other", false,
-     "Where it took place"},
-    {RECORD_VISIT, 9, "mode", EXACT, CHOICE, "in_person phone video", false, "How you met"},
-    {RECORD_VISIT, 10, "location_detail", LAST, TEXT, "", false, "More about the place"},
-    {RECORD_VISIT, 11, "group_id", FIXED, TEXT, "", false,
-     "Group session, the same for all who took part"},
-    {RECORD_VISIT, 12, "group_size", EXACT, NUMBER, "", false, "How many took part"},
-    {RECORD_VISIT, 13, "contact_result", EXACT, CHOICE, "done no_show refused cancelled", false,
-     "How it went"},
-    {RECORD_VISIT, 14, "participant_agreed", LAST, FLAG, "", false,
-     "The person was there and agrees with the note"},
-    {RECORD_NOTE, 1, "goals", SET, RECORD, "", false, "Goals that were worked on"},
-    {RECORD_NOTE, 2, "interventions", SET, CHOICE,
-     "shared_lived_experience motivational_interviewing problem_solving skills_practice linkage "
-     "advocacy "
-     "wellness_planning crisis_support engagement",
-     false, "What kind of support you gave"},
-    {RECORD_NOTE, 3, "skills_practised", SET, TEXT, "", false,
-     "Skills practised, and whether they helped"},
-    {RECORD_NOTE, 4, "purpose", NARRATIVE, PROSE, "", false, "Why you met"},
-    {RECORD_NOTE, 5, "what_was_done", NARRATIVE, PROSE, "", false, "What you did together"},
-    {RECORD_NOTE, 6, "response", NARRATIVE, PROSE, "", false, "How the person responded"},
-    {RECORD_NOTE, 7, "barriers", NARRATIVE, PROSE, "", false, "What stood in the way"},
-    {RECORD_NOTE, 8, "plan_next", NARRATIVE, PROSE, "", false, "What comes next"},
-    {RECORD_NOTE, 9, "follow_up_due", LAST, DATE, "", false, "Follow up by"},
-    {RECORD_NOTE, 10, "risk", RESTRICT, CHOICE, "none concern urgent", false,
-     "Was there a safety concern?"},
-    {RECORD_NOTE, 11, "self_rating", LAST, NUMBER, "", false, "The person's own rating, 0 to 10"},
-    {RECORD_NOTE, 12, "language_used", LAST, TEXT, "", false, "Language you spoke"},
-};
-
-static const struct schema_field resource_fields[] = {
-    {RECORD_RESOURCE, 1, "name", LAST, TEXT, "", true, "Name of the place or group"},
-    {RECORD_RESOURCE, 2, "categories", SET, TEXT, "", false, "What it is for"},
-    {RECORD_RESOURCE, 3, "address", LAST, TEXT, "", false, "Address"},
-    {RECORD_RESOURCE, 4, "phone", LAST, TEXT, "", false, "Phone"},
-    {RECORD_RESOURCE, 5, "times", SET, TEXT, "", false, "Opening or meeting times"},
-    {RECORD_RESOURCE, 6, "eligibility", LAST, TEXT, "", false, "Who may come"},
-    {RECORD_RESOURCE, 7, "last_verified", LAST, DATE, "", false, "When somebody last checked this"},
-    {RECORD_RESOURCE, 8, "status", RESTRICT, CHOICE, "proposed approved closed", false, "Status"},
-    {RECORD_RESOURCE, 9, "notes", NARRATIVE, PROSE, "", false, "What else is good to know"},
-};
-
-static const struct schema_field referral_fields[] = {
-    {RECORD_REFERRAL, 1, "resource", FIXED, TEXT, "", true, "Where to"},
-    {RECORD_REFERRAL, 2, "reason", NARRATIVE, PROSE, "", false, "Why"},
-    {RECORD_REFERRAL, 3, "steps", ENTRIES, CHOICE, "offered accepted scheduled attended declined",
-     false, "What has happened so far"},
-    {RECORD_REFERRAL, 4, "outcome", NARRATIVE, PROSE, "", false, "How it turned out"},
-    {RECORD_REFERRAL, 5, "due", LAST, DATE, "", false, "Follow up by"},
-};
-
-static const struct schema_field consent_fields[] = {
-    {RECORD_CONSENT, 1, "scope", FIXED, TEXT, "", true, "What may be shared"},
-    {RECORD_CONSENT, 2, "purpose", FIXED, TEXT, "", true, "What for"},
-    {RECORD_CONSENT, 3, "recipients", FIXED, TEXT, "", true, "With whom"},
-    {RECORD_CONSENT, 4, "expires", FIXED, DATE, "", false, "Until when"},
-    {RECORD_CONSENT, 5, "signed_on", FIXED, DATE, "", true, "When the person signed"},
-    {RECORD_CONSENT, 6, "revoked", RESTRICT, FLAG, "", false, "The person took it back"},
-    {RECORD_CONSENT, 7, "revoked_text", ENTRIES, PROSE, "", false,
-     "How and when it was taken back"},
-};
-
-/* People and devices get their records from invite and join, the agency from found: no command adds
- * them. */
-static const struct schema_field person_fields[] = {
-    {RECORD_PERSON, 1, "number", FIXED, NUMBER, "", true, "The person's number in the roster"},
-    {RECORD_PERSON, 2, "name", LAST, TEXT, "", true, "The person's name"},
-};
-static const struct schema_field device_fields[] = {
-    {RECORD_DEVICE, 1, "number", FIXED, NUMBER, "", true, "The device's number in the roster"},
-    {RECORD_DEVICE, 2, "name", LAST, TEXT, "", true, "The device's name"},
-};
-static const struct schema_field agency_fields[] = {
-    {RECORD_AGENCY, 1, "name", LAST, TEXT, "", true, "The agency's name"},
-};
-
-#define FIELDS(name) name##_fields, sizeof name##_fields / sizeof *name##_fields
-
-static const struct schema_type types[] = {
-    {"participant", RECORD_PARTICIPANT, CIRCLE_CHART, FIELDS(participant)},
-    {"plan", RECORD_PLAN, CIRCLE_CHART, FIELDS(plan)},
-    {"goal", RECORD_GOAL, CIRCLE_CHART, FIELDS(goal)},
-    {"visit", RECORD_VISIT, CIRCLE_CHART, FIELDS(visit)},
-    {"resource", RECORD_RESOURCE, CIRCLE_AGENCY, FIELDS(resource)},
-    {"referral", RECORD_REFERRAL, CIRCLE_CHART, FIELDS(referral)},
-    {"consent", RECORD_CONSENT, CIRCLE_CHART, FIELDS(consent)},
-};
-#define TYPE_COUNT (sizeof types / sizeof *types)
-
-static const struct schema_type inner_types[] = {
-    {"person", RECORD_PERSON, CIRCLE_AGENCY, FIELDS(person)},
-    {"device", RECORD_DEVICE, CIRCLE_AGENCY, FIELDS(device)},
-    {"agency", RECORD_AGENCY, CIRCLE_AGENCY, FIELDS(agency)},
-};
-
 const struct schema_type *schema_type(const char *word)
 {
-    for (size_t i = 0; i < TYPE_COUNT; i++)
-        if (strcmp(types[i].word, word) == 0)
-            return &types[i];
-    for (size_t i = 0; i < sizeof inner_types / sizeof *inner_types; i++)
-        if (strcmp(inner_types[i].word, word) == 0)
-            return &inner_types[i];
+    for (size_t i = 0; i < schema_type_count; i++)
+        if (strcmp(schema_types[i].word, word) == 0)
+            return &schema_types[i];
+    for (size_t i = 0; i < schema_inner_type_count; i++)
+        if (strcmp(schema_inner_types[i].word, word) == 0)
+            return &schema_inner_types[i];
     return NULL;
 }
 
@@ -232,9 +49,10 @@ const char *merge_class_word(enum merge_class class)
 const char *field_kind_word(enum field_kind kind)
 {
     static const char *const words[] = {
-        [FIELD_TEXT] = "text",     [FIELD_PROSE] = "prose",   [FIELD_DATE] = "date",
-        [FIELD_TIME] = "time",     [FIELD_NUMBER] = "number", [FIELD_FLAG] = "flag",
-        [FIELD_CHOICE] = "choice", [FIELD_PERSON] = "person", [FIELD_RECORD] = "record",
+        [FIELD_TEXT] = "text",         [FIELD_PROSE] = "prose",   [FIELD_DATE] = "date",
+        [FIELD_TIME] = "time",         [FIELD_NUMBER] = "number", [FIELD_FLAG] = "flag",
+        [FIELD_CHOICE] = "choice",     [FIELD_PERSON] = "person", [FIELD_RECORD] = "record",
+        [FIELD_CHART] = "participant",
     };
     return words[kind];
 }
@@ -311,23 +129,12 @@ static enum kith_err encode_choice(const struct schema_field *field, const char 
     return out->err;
 }
 
-static enum kith_err encode_record(const struct schema_field *field, const char *text,
-                                   struct buffer *out, char *why)
-{
-    uint8_t id[ID_BYTES];
-    unsigned bits;
-
-    if (id_read_prefix(text, id, &bits) || bits < ID_BYTES * 8)
-        return refuse(why, field, "a record's whole id");
-    wire_put_bin(out, bytes_of(id, ID_BYTES));
-    return out->err;
-}
-
 enum kith_err schema_encode(const struct schema_field *field, const char *text,
                             const struct schema_names *names, uint64_t now_ms, struct buffer *out,
                             char why[static SCHEMA_WHY_MAX])
 {
     char moment[MOMENT_TEXT_MAX];
+    uint8_t id[ID_BYTES];
     uint32_t person;
     uint64_t number;
 
@@ -365,7 +172,15 @@ enum kith_err schema_encode(const struct schema_field *field, const char *text,
         wire_put_uint(out, person);
         return out->err;
     case FIELD_RECORD:
-        return encode_record(field, text, out, why);
+        if (!names->record(names->owner, text, id))
+            return refuse(why, field, "a record's id");
+        wire_put_bin(out, bytes_of(id, ID_BYTES));
+        return out->err;
+    case FIELD_CHART:
+        if (!names->chart(names->owner, text, id))
+            return refuse(why, field, "a participant's name or id");
+        wire_put_bin(out, bytes_of(id, ID_BYTES));
+        return out->err;
     }
     return KITH_INPUT;
 }
@@ -383,8 +198,8 @@ static const char *show_hex(struct arena *arena, struct bytes value)
 {
     char *text = arena_take(arena, value.len * 2 + 1);
 
-    for (size_t i = 0; text && i < value.len; i++)
-        (void)snprintf(text + 2 * i, 3, "%02x", value.ptr[i]);
+    if (text)
+        bytes_hex(value, text);
     return text;
 }
 
@@ -448,6 +263,17 @@ enum kith_err schema_show(const struct schema_field *field, struct bytes value,
     return shown->text ? KITH_OK : KITH_MEMORY;
 }
 
+/* 20260302 of 2026-03-02. */
+static int date_rank(struct bytes date)
+{
+    int rank = 0;
+
+    for (size_t i = 0; i < date.len && rank < INT_MAX / 100; i++)
+        if (date.ptr[i] >= '0' && date.ptr[i] <= '9')
+            rank = rank * 10 + (date.ptr[i] - '0');
+    return rank;
+}
+
 int schema_rank(const struct schema_field *field, struct bytes value)
 {
     struct wire_in in = wire_open(value);
@@ -456,7 +282,8 @@ int schema_rank(const struct schema_field *field, struct bytes value)
     case WIRE_BOOL:
         return wire_bool(&in);
     case WIRE_TEXT:
-        return choice_index(field->choices, wire_text(&in, VALUE_MAX));
+        return field->kind == FIELD_DATE ? date_rank(wire_text(&in, VALUE_MAX))
+                                         : choice_index(field->choices, wire_text(&in, VALUE_MAX));
     case WIRE_NIL:
     case WIRE_INT:
     case WIRE_BIN:
@@ -468,24 +295,28 @@ int schema_rank(const struct schema_field *field, struct bytes value)
     return -1;
 }
 
+#define TYPES_MAX  32
+#define FIELDS_MAX 64
+
 const char *const *kith_schema_types(void)
 {
-    static const char *const words[] = {"participant", "plan",     "goal",    "visit",
-                                        "resource",    "referral", "consent", NULL};
-    _Static_assert(sizeof words / sizeof *words == TYPE_COUNT + 1, "every type is listed");
+    /* Filled on first use from the table; the content never changes. */
+    static const char *words[TYPES_MAX + 1];
+
+    for (size_t i = 0; i < schema_type_count && i < TYPES_MAX; i++)
+        words[i] = schema_types[i].word;
     return words;
 }
 
 const struct kith_schema_field *kith_schema_fields(const char *word, size_t *count)
 {
-    /* Filled on first use from the table above; the content never changes. */
-    static struct kith_schema_field shown[TYPE_COUNT][64];
+    static struct kith_schema_field shown[TYPES_MAX][FIELDS_MAX];
     const struct schema_type *type = schema_type(word);
 
     *count = 0;
-    if (!type || type < types || type >= types + TYPE_COUNT)
+    if (!type || type < schema_types || type >= schema_types + schema_type_count)
         return NULL;
-    struct kith_schema_field *fields = shown[type - types];
+    struct kith_schema_field *fields = shown[type - schema_types];
     for (size_t i = 0; i < type->field_count; i++)
         fields[i] = (struct kith_schema_field){
             .name = type->fields[i].name,
@@ -495,7 +326,9 @@ const struct kith_schema_field *kith_schema_fields(const char *word, size_t *cou
             .class = merge_class_word(type->fields[i].class),
             .choices = type->fields[i].choices,
             .help = type->fields[i].help,
-            .is_required = type->fields[i].is_required,
+            .is_required = type->fields[i].flags & FIELD_IS_NEEDED,
+            .is_keyed = type->fields[i].flags & FIELD_IS_KEYED,
+            .asks = type->fields[i].rules.asks,
         };
     *count = type->field_count;
     return fields;

@@ -27,13 +27,30 @@
     X(RESOURCE, 8, "resource", CIRCLE_AGENCY)                                                      \
     X(REFERRAL, 9, "referral", CIRCLE_CHART)                                                       \
     X(CONSENT, 10, "consent", CIRCLE_CHART)                                                        \
-    X(AGENCY, 11, "agency", CIRCLE_AGENCY)
+    X(AGENCY, 11, "agency", CIRCLE_AGENCY)                                                         \
+    X(CONCERN, 12, "concern", CIRCLE_CONCERN)                                                      \
+    X(CREDENTIAL, 13, "credential", CIRCLE_WORK)                                                   \
+    X(TRAINING, 14, "training", CIRCLE_WORK)                                                       \
+    X(SUPERVISION, 15, "supervision", CIRCLE_WORK)                                                 \
+    X(TASK, 16, "task", CIRCLE_CHART)
 
 enum record_type {
 #define RECORD_TYPE(name, number, word, kind) RECORD_##name = (number),
     RECORD_TYPES(RECORD_TYPE)
 #undef RECORD_TYPE
 };
+
+/* The fields that rules are about, by number; the table says the same. */
+enum visit_field {
+    VISIT_SPECIALIST = 1,
+    VISIT_DATE = 2,
+    VISIT_START = 3,
+    VISIT_END = 4,
+    VISIT_INTERRUPTIONS = 5,
+    VISIT_GROUP = 11,
+    VISIT_RESULT = 13,
+};
+enum note_field { NOTE_GOALS = 1, NOTE_FOLLOW_UP = 9, NOTE_RISK = 10 };
 
 /* What a value is: how it is typed, stored and shown. */
 enum field_kind {
@@ -45,7 +62,29 @@ enum field_kind {
     FIELD_FLAG,   /* yes or no */
     FIELD_CHOICE, /* one of the field's words */
     FIELD_PERSON, /* a worker: stored by number */
-    FIELD_RECORD, /* another record of the chart: stored by id */
+    FIELD_RECORD, /* another record: stored by id */
+    FIELD_CHART,  /* a participant: stored by id */
+};
+
+enum field_flags {
+    FIELD_IS_NEEDED = 1, /* for a new record */
+    FIELD_IS_OWN = 2,    /* a person: the writer, unless somebody else is named */
+    FIELD_IS_KEYED = 4,  /* one value for each record of the chart that it names: FIELD.ID=VALUE */
+};
+
+/* When a visit cannot be signed without the field. */
+enum signing_need {
+    SIGN_WITHOUT,    /* never */
+    SIGN_ALWAYS,     /* always */
+    SIGN_WHEN_DONE,  /* unless the contact did not take place */
+    SIGN_WHEN_GROUP, /* for a group session */
+    SIGN_WHEN_GOALS, /* likewise SIGN_WHEN_DONE, once the chart has goals */
+};
+
+struct schema_rules {
+    unsigned writers; /* roles that may write it, 0: all; of class restrict: that may loosen it */
+    enum signing_need need;
+    const char *asks; /* what is missing, as a person would say it: "when the visit began" */
 };
 
 struct schema_field {
@@ -55,17 +94,25 @@ struct schema_field {
     enum merge_class class;
     enum field_kind kind;
     const char *choices; /* words with spaces between, least restrictive first; "" if free */
-    bool is_required;    /* for a new record */
+    unsigned flags;      /* of field_flags */
     const char *help;
+    struct schema_rules rules;
 };
 
 struct schema_type {
     const char *word;
     enum record_type record; /* the one whose id it is */
     enum circle_kind circle;
+    unsigned writers; /* roles that may write such records, 0: all */
     const struct schema_field *fields;
     size_t field_count;
 };
+
+/* The table, in client/schema_table.c: what commands work on, and what they do not. */
+extern const struct schema_type schema_types[];
+extern const size_t schema_type_count;
+extern const struct schema_type schema_inner_types[];
+extern const size_t schema_inner_type_count;
 
 /* NULL if there is no such type or field. */
 const struct schema_type *schema_type(const char *word);
@@ -73,11 +120,14 @@ const struct schema_field *schema_field(const struct schema_type *type, const ch
 const struct schema_field *schema_field_numbered(const struct schema_type *type, uint32_t record,
                                                  uint32_t number);
 
-/* Whom a name or number means: what FIELD_PERSON needs to be read and shown. */
+/* Whom a name or number means: what FIELD_PERSON, FIELD_CHART and FIELD_RECORD need to be read and
+ * shown. */
 struct schema_names {
     void *owner;
     bool (*person_number)(void *owner, const char *text, uint32_t *number);
     const char *(*person_name)(void *owner, uint32_t number);
+    bool (*chart)(void *owner, const char *text, uint8_t id[static ID_BYTES]);
+    bool (*record)(void *owner, const char *text, uint8_t id[static ID_BYTES]);
 };
 
 /* Typed text to an encoded value, appended to `out`. `now_ms` dates "14:05" and "yesterday 14:05".
@@ -92,7 +142,8 @@ MUST_USE enum kith_err schema_encode(const struct schema_field *field, const cha
 MUST_USE enum kith_err schema_show(const struct schema_field *field, struct bytes value,
                                    const struct schema_names *names, struct arena *arena,
                                    struct kith_value *shown);
-/* RESTRICT: a value's place among the field's choices, or no before yes. */
+/* RESTRICT: a value's place among the field's choices; no before yes, an earlier date before a
+ * later one. */
 int schema_rank(const struct schema_field *field, struct bytes value);
 const char *merge_class_word(enum merge_class class);
 const char *field_kind_word(enum field_kind kind);

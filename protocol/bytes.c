@@ -36,6 +36,17 @@ bool bytes_equal(struct bytes a, struct bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+void bytes_hex(struct bytes view, char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < view.len; i++) {
+        *text++ = digits[view.ptr[i] >> 4];
+        *text++ = digits[view.ptr[i] & 15];
+    }
+    *text = '\0';
+}
+
 struct bytes bytes_after(struct bytes view, size_t count)
 {
     if (count >= view.len) {

@@ -23,6 +23,8 @@ struct bytes {
 struct bytes bytes_of(const void *ptr, size_t len);
 struct bytes bytes_text(const char *text);
 bool bytes_equal(struct bytes a, struct bytes b); /* not for secrets */
+/* As lower-case hexadecimal with a final zero: 2 * len + 1 characters. */
+void bytes_hex(struct bytes view, char *text);
 /* The view without its first `count` bytes; empty when it is shorter. */
 struct bytes bytes_after(struct bytes view, size_t count);
 

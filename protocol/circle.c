@@ -121,7 +121,7 @@ static void devices_read(struct wire_in *in, struct circle_entry *entry, struct 
 
 static bool kind_is_known(uint64_t kind)
 {
-    return kind >= CIRCLE_AGENCY && kind <= CIRCLE_CONCERN;
+    return kind >= CIRCLE_AGENCY && kind <= CIRCLE_WORK;
 }
 
 static void content_read(struct wire_in *in, struct circle_entry *entry, struct arena *arena)
@@ -130,7 +130,7 @@ static void content_read(struct wire_in *in, struct circle_entry *entry, struct 
     case CIRCLE_GENESIS:
         wire_array_exact(in, 6);
         wire_bin_exact(in, entry->agency, ID_BYTES);
-        entry->kind = (enum circle_kind)wire_uint(in, CIRCLE_CONCERN);
+        entry->kind = (enum circle_kind)wire_uint(in, CIRCLE_WORK);
         if (!kind_is_known(entry->kind))
             wire_fail(in, KITH_MALFORMED);
         wire_bin_exact(in, entry->salt, ID_BYTES);

@@ -19,8 +19,9 @@
 enum circle_kind {
     CIRCLE_AGENCY = 1,  /* names, directory: everybody is a member */
     CIRCLE_CHART = 2,   /* one participant */
-    CIRCLE_PERSON = 3,  /* one worker's own: credentials, private ledger */
+    CIRCLE_PERSON = 3,  /* one worker's own: the private ledger */
     CIRCLE_CONCERN = 4, /* one safety concern */
+    CIRCLE_WORK = 5,    /* one worker's file: credentials, training, supervision */
 };
 
 enum circle_right { CIRCLE_READ = 1, CIRCLE_WRITE = 3 };

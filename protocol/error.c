@@ -103,6 +103,10 @@ const char *error_name(enum kith_err err)
         return "address";
     case KITH_PORT_TAKEN:
         return "port_taken";
+    case KITH_SIGNED:
+        return "signed";
+    case KITH_INCOMPLETE:
+        return "incomplete";
     }
     return "unknown";
 }

@@ -74,7 +74,9 @@ enum kith_actor {
     X(66, UNSETTLED, PERSON, "a person has to decide first")                                       \
     X(67, CODE, PERSON, "this is not a valid code: check that it was copied whole")                \
     X(68, ADDRESS, PERSON, "the address is not usable")                                            \
-    X(69, PORT_TAKEN, OPERATOR, "the port is taken by another program")
+    X(69, PORT_TAKEN, OPERATOR, "the port is taken by another program")                            \
+    X(70, SIGNED, PERSON, "it is signed and stays as it is")                                       \
+    X(71, INCOMPLETE, PERSON, "something is still missing")
 
 enum kith_err {
     /* Never a result: with a negative member the enum's type is int for every compiler, as public

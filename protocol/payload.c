@@ -12,9 +12,7 @@ int dot_compare(struct dot a, struct dot b)
     return 0;
 }
 
-/* A flat list of dots: checks it and leaves its content in `content`. Ascending, so that there is
- * one way to say it. */
-static uint32_t dots_read(struct wire_in *in, uint32_t max, struct bytes *content)
+uint32_t dots_read(struct wire_in *in, uint32_t max, struct bytes *content)
 {
     uint32_t items = wire_array(in, max * 2);
     struct bytes start = in->left;
@@ -36,7 +34,7 @@ static uint32_t dots_read(struct wire_in *in, uint32_t max, struct bytes *conten
     return items / 2;
 }
 
-static void dots_write(struct buffer *out, const struct dot *dots, uint32_t count)
+void dots_write(struct buffer *out, const struct dot *dots, uint32_t count)
 {
     wire_put_array(out, count * 2);
     for (uint32_t i = 0; i < count; i++) {
@@ -45,7 +43,7 @@ static void dots_write(struct buffer *out, const struct dot *dots, uint32_t coun
     }
 }
 
-static bool dots_next(struct bytes *content, uint32_t *count, struct dot *dot)
+bool dots_next(struct bytes *content, uint32_t *count, struct dot *dot)
 {
     struct wire_in in = wire_open(*content);
 

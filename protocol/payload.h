@@ -24,6 +24,13 @@ struct dot {
 
 int dot_compare(struct dot a, struct dot b);
 
+/* A flat list of dots, [device, n, ...], ascending, so that there is one way to say it. Reading
+ * checks it, leaves its content in `content` and gives how many there are, at most `max`. */
+uint32_t dots_read(struct wire_in *in, uint32_t max, struct bytes *content);
+void dots_write(struct buffer *out, const struct dot *dots, uint32_t count);
+/* Takes the next dot off `content`; false when `count` is 0. */
+bool dots_next(struct bytes *content, uint32_t *count, struct dot *dot);
+
 /* What an operation does to which register. */
 enum op_kind {
     OP_PUT = 0,    /* the field's one value */

@@ -34,7 +34,10 @@
     X(HUB_KEYS, "kith/1 hub key file")                                                             \
     X(CODE_CHECK, "kith/1 code checksum")                                                          \
     X(STATE_HASH, "kith/1 state hash")                                                             \
-    X(NOTE_HASH, "kith/1 note content")
+    X(NOTE_CONTENT, "kith/1 note content")                                                         \
+    X(NOTE_EVENT, "kith/1 note event")                                                             \
+    X(NOTE_SIGN, "kith/1 note signature")                                                          \
+    X(NOTE_VERSION, "kith/1 note version")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,

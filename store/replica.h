@@ -67,6 +67,8 @@ struct edit {
     enum op_kind kind;
     struct bytes value; /* one encoded value */
     struct bytes key;   /* OP_KEYED */
+    bool is_restated;   /* written also if it stands there already: it answers what others do at the
+                           same time */
 };
 
 struct save {
@@ -175,6 +177,12 @@ MUST_USE enum kith_err replica_each(struct store_txn *txn, uint32_t type, const 
 typedef void replica_event(void *owner, struct dot dot, uint64_t hlc, const struct op *op);
 MUST_USE enum kith_err replica_history(struct store_txn *txn, const struct found_record *found,
                                        replica_event *event, void *owner);
+
+/* The causal past of whatever is written next in a circle: for each device how many of its changes
+ * are merged here. Ascending, in the transaction's arena; NULL and KITH_UNKNOWN_CIRCLE or the
+ * transaction's failure in `err`. */
+const struct dot *replica_past(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                               uint32_t *count, enum kith_err *err);
 
 /* What is known of the hub. */
 struct hub_state {

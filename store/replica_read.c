@@ -151,3 +151,29 @@ enum kith_err replica_history(struct store_txn *txn, const struct found_record *
     buffer_clear(&text);
     return err ? err : txn->err;
 }
+
+const struct dot *replica_past(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
+                               uint32_t *count, enum kith_err *err)
+{
+    struct circle_work work;
+    struct dot *dots = NULL;
+
+    *count = 0;
+    *err = circle_work_begin(txn, circle, &work);
+    if (!*err)
+        dots = arena_take(&txn->arena, (work.chain_count + 1) * sizeof *dots);
+    if (!*err && !dots)
+        *err = KITH_MEMORY;
+    for (uint32_t i = 0; !*err && i < work.chain_count && *count < SEEN_MAX; i++) {
+        struct dot dot = {work.chains[i].device, work.chains[i].applied};
+        uint32_t place = *count;
+        if (dot.n == 0)
+            continue;
+        for (; place > 0 && dot_compare(dot, dots[place - 1]) < 0; place--)
+            dots[place] = dots[place - 1];
+        dots[place] = dot;
+        (*count)++;
+    }
+    circle_work_end(txn, &work);
+    return *err ? NULL : dots;
+}

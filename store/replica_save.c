@@ -94,7 +94,7 @@ static bool changes_nothing(const struct merge_register *reg, const struct edit 
 {
     if (edit->kind == OP_DROP)
         return !reg;
-    if (edit->kind == OP_APPEND || !reg || reg->live_count != 1)
+    if (edit->kind == OP_APPEND || edit->is_restated || !reg || reg->live_count != 1)
         return false;
     return edit->kind == OP_ADD || bytes_equal(reg->live[0].value, edit->value);
 }

@@ -20,6 +20,7 @@ static enum exit_code exit_of(int code)
     case KITH_PASSPHRASE:
         return EXIT_LOCKED;
     case KITH_UNSETTLED:
+    case KITH_INCOMPLETE:
         return EXIT_UNDECIDED;
     default:
         return EXIT_REFUSED;
@@ -52,6 +53,8 @@ static const char *hint_of(int code)
         return "Ask somebody who can read the chart for `kith grant`, then run `kith sync`.";
     case KITH_PERMISSION:
         return "The home must be a folder of your own that nobody else can read (mode 0700).";
+    case KITH_INCOMPLETE:
+        return "`kith visit check ID` lists all that is missing.";
     case KITH_UNSETTLED:
         return "`kith conflicts` shows what waits for a decision.";
     default:

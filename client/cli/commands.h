@@ -30,6 +30,19 @@
     X("Records", "TYPE show", "ID", "One record, with whatever waits for a decision", record_show) \
     X("Records", "TYPE edit", "ID [FIELD=VALUE...]", "Change a record", record_edit)               \
     X("Records", "TYPE history", "ID", "Everything ever written to a record", record_history)      \
+    X("Records", "visit check", "ID", "What a visit still lacks before it can be signed",          \
+      visit_check)                                                                                 \
+    X("Records", "visit sign", "ID [--clock-ok]", "Sign your visit: what it says then stays",      \
+      visit_sign)                                                                                  \
+    X("Records", "visit submit", "ID", "Hand a signed visit to your supervisor", visit_submit)     \
+    X("Records", "visit cosign", "ID [--hash HASH]", "Co-sign the version that you have read",     \
+      visit_cosign)                                                                                \
+    X("Records", "visit return", "ID --reason TEXT", "Give a submitted visit back to its author",  \
+      visit_return)                                                                                \
+    X("Records", "visit void", "ID --reason TEXT", "Void a visit; nothing of it is deleted",       \
+      visit_void)                                                                                  \
+    X("Records", "visit addend", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",           \
+      "Add an addendum, correction or late_entry to a signed visit", visit_addend)                 \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \

@@ -164,6 +164,18 @@ static enum exit_code version_chosen(const struct kith_field *field, const char 
     return EXIT_DONE;
 }
 
+/* Of two signatures one is kept; another text cannot stand for them. */
+static enum exit_code signature_settle(struct cli *cli, const struct kith_record *record,
+                                       const struct kith_field *field, const char *value)
+{
+    for (size_t i = 0; i < field->value_count; i++)
+        if (field->values[i].text == value) {
+            int code = kith_visit_keep(cli->kith, record->id, i + 1);
+            return code ? cli_fail(cli, code) : EXIT_DONE;
+        }
+    return cli_misused("a signature is kept with --take, by its number or its device");
+}
+
 static enum exit_code settle_field(struct cli *cli, const struct arguments *arguments,
                                    const struct kith_record *record)
 {
@@ -183,6 +195,8 @@ static enum exit_code settle_field(struct cli *cli, const struct arguments *argu
         done = version_chosen(field, take, &value);
     if (done)
         return done;
+    if (strcmp(field->name, "signature") == 0)
+        return signature_settle(cli, record, field, value);
     const struct kith_input input = {.field = field->name, .op = '=', .value = value};
     int code = kith_record_edit(cli->kith, record->type, record->id, &input, 1);
     return code ? cli_fail(cli, code) : EXIT_DONE;

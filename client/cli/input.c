@@ -125,7 +125,7 @@ enum kith_err inputs_add_word(struct inputs *inputs, const char *word,
                               char why[static INPUT_WHY_MAX])
 {
     char field[FIELD_NAME_MAX];
-    size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz_0123456789.");
     char op = word[len];
     const char *value = word + len + 1;
 

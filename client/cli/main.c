@@ -161,6 +161,7 @@ static int name_matches(const struct command *command, int argc, char **argv, co
 static const struct command *command_find(int argc, char **argv, int *taken, const char **type)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        *type = NULL;
         *taken = name_matches(&commands[i], argc, argv, type);
         if (*taken)
             return &commands[i];

@@ -9,6 +9,8 @@
 #include "client/kith.h"
 
 void record_json(struct json *json, const struct kith_record *record);
+/* A visit's id, state, and what it lacks. */
+void check_json(struct json *json, const struct kith_record *record);
 /* The member "values": the versions of a field, each with who wrote it, when and where. */
 void versions_json(struct json *json, const struct kith_field *field);
 

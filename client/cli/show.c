@@ -344,8 +344,12 @@ static void field_show(const struct show *show, unsigned indent, const struct ki
         show_pair(show, indent, field->name, "(to be settled, see below)");
         return;
     }
-    for (size_t i = 0; i < field->value_count; i++)
-        show_pair(show, indent, i ? "" : field->name, field->values[i].text);
+    for (size_t i = 0; i < field->value_count; i++) {
+        const struct kith_value *value = &field->values[i];
+        char keyed[KITH_NAME_TEXT];
+        (void)snprintf(keyed, sizeof keyed, "%.10s: %s", value->key ? value->key : "", value->text);
+        show_pair(show, indent, i ? "" : field->name, value->key ? keyed : value->text);
+    }
 }
 
 static void conflict_show(const struct show *show, const struct kith_record *record,
@@ -375,4 +379,5 @@ void show_record(const struct show *show, const struct kith_record *record)
     for (size_t i = 0; i < record->field_count; i++)
         if (record->fields[i].is_conflict)
             conflict_show(show, record, &record->fields[i]);
+    show_life(show, record);
 }

@@ -38,6 +38,10 @@ void show_table(const struct show *show, size_t columns, const char *const *cell
 
 /* The values of a field side by side, with who wrote each, when and on which device. */
 void show_versions(const struct show *show, const struct kith_field *field);
+/* What a visit lacks before it can be signed, and what its reader should know. */
+void show_lacks(const struct show *show, const struct kith_record *record);
+/* The life of a visit's note: labels, steps, late edits; nothing for other records. */
+void show_life(const struct show *show, const struct kith_record *record);
 /* A record with its fields, and below them what waits for a decision. */
 void show_record(const struct show *show, const struct kith_record *record);
 

@@ -165,12 +165,14 @@ static const struct {
     {"a chart without the custodians", SPECIALIST, CIRCLE_CHART, false, KITH_NOT_ALLOWED},
     {"a concern", VOLUNTEER, CIRCLE_CONCERN, true, KITH_OK},
     {"a concern without the custodians", VOLUNTEER, CIRCLE_CONCERN, false, KITH_NOT_ALLOWED},
+    {"a worker's file", VOLUNTEER, CIRCLE_WORK, true, KITH_OK},
+    {"a file without the custodians", VOLUNTEER, CIRCLE_WORK, false, KITH_NOT_ALLOWED},
     {"a worker's own", VOLUNTEER, CIRCLE_PERSON, false, KITH_OK},
     {"a custodian's own", CUSTODIAN, CIRCLE_PERSON, true, KITH_OK},
     {"the agency's with members", ADMIN, CIRCLE_AGENCY, true, KITH_NOT_ALLOWED},
     {"by a device that is only invited", INVITED, CIRCLE_CHART, true, KITH_UNKNOWN_DEVICE},
     {"of no kind", SPECIALIST, (enum circle_kind)0, true, KITH_MALFORMED},
-    {"of an unknown kind", SPECIALIST, (enum circle_kind)5, true, KITH_MALFORMED},
+    {"of an unknown kind", SPECIALIST, (enum circle_kind)6, true, KITH_MALFORMED},
 };
 
 static void each_role_makes_the_circles_it_may(void **state)
@@ -735,7 +737,7 @@ static void impossible_values_in_a_stored_circle_are_damage(void **state)
         uint32_t value;
     } words[] = {
         {KIND, 0},
-        {KIND, 5},
+        {KIND, 6},
         {MEMBERS, 4},
         {MEMBERS, UINT32_MAX},
         {DEVICES, 2},

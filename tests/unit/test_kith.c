@@ -423,7 +423,7 @@ static void a_new_record_that_does_not_fit_is_refused_with_what_is_wrong(void **
         {"visit",
          {{SET("participant", "Nobody"), SET("date", "2026-03-02"), ADD("goals", "aaaa")}},
          KITH_INPUT,
-         "goals: expected a record's whole id"},
+         "goals: expected a record's id"},
         {"referral",
          {{SET("participant", "Nobody"), SET("resource", "R"), TAKE("steps", "offered")}},
          KITH_INPUT,

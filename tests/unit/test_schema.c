@@ -13,6 +13,7 @@
 
 #include "client/schema.h"
 #include "make.h"
+#include "protocol/invite.h"
 
 #define MARCH_2_NOON 1772452800000u /* 2026-03-02 12:00 UTC */
 #define ID_WHOLE     "aaaqeayeaudaocajbifqydiob4"
@@ -30,7 +31,21 @@ static const char *name_of_ana(void *owner, uint32_t number)
     return number == 7 ? "Ana" : "somebody";
 }
 
-static const struct schema_names names = {NULL, number_of_ana, name_of_ana};
+/* A record by its whole id, and a participant by name besides. */
+static bool id_of(void *owner, const char *text, uint8_t id[static ID_BYTES])
+{
+    unsigned bits;
+
+    (void)owner;
+    return id_read_prefix(text, id, &bits) == KITH_OK && bits == ID_BYTES * 8;
+}
+
+static bool id_of_maria(void *owner, const char *text, uint8_t id[static ID_BYTES])
+{
+    return id_of(owner, strcmp(text, "Maria") == 0 ? ID_WHOLE : text, id);
+}
+
+static const struct schema_names names = {NULL, number_of_ana, name_of_ana, id_of_maria, id_of};
 
 static const struct schema_field *field_of(const char *type, const char *name)
 {
@@ -339,7 +354,9 @@ static void the_public_schema_says_what_the_table_says(void **state)
             assert_string_equal(fields[i].kind, field_kind_word(type->fields[i].kind));
             assert_string_equal(fields[i].class, merge_class_word(type->fields[i].class));
             assert_string_equal(fields[i].choices, type->fields[i].choices);
-            assert_int_equal(fields[i].is_required, type->fields[i].is_required);
+            assert_int_equal(fields[i].is_required, (type->fields[i].flags & FIELD_IS_NEEDED) != 0);
+            assert_int_equal(fields[i].is_keyed, (type->fields[i].flags & FIELD_IS_KEYED) != 0);
+            assert_string_equal(fields[i].asks, type->fields[i].rules.asks);
             assert_int_equal(fields[i].record, type->fields[i].record);
             assert_int_equal(fields[i].number, type->fields[i].number);
         }

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What showing a record and showing a note share. */
+#ifndef KITH_CLIENT_SHOWER_H
+#define KITH_CLIENT_SHOWER_H
+
+#include "client/home.h"
+#include "client/visit.h"
+
+/* What kith_record_show gives out: the public struct first, its memory behind it. */
+struct record_shown {
+    struct kith_record public;
+    struct arena arena;
+};
+
+/* Fields that the schema does not have: participant, signature. */
+#define SHOWER_FIELDS_MORE 2
+
+struct shower {
+    struct kith *kith;
+    const struct schema_type *type;
+    struct record_shown *shown;
+    struct kith_field *fields;
+    uint64_t own_n; /* the newest own change with something live here */
+    bool is_whole;  /* one record with all there is about it; else one of a list */
+};
+
+/* A copy in the arena; NULL without memory. */
+const char *shower_copy(struct arena *arena, const char *text);
+/* A value with who wrote it, when and where. */
+MUST_USE enum kith_err shower_live(struct shower *shower, const struct schema_field *field,
+                                   struct bytes value, const struct live *live,
+                                   struct kith_value *shown);
+
+/* Fills in what a visit has beyond its fields: in client/show_note.c. */
+MUST_USE enum kith_err show_note(struct shower *shower, const struct visit *visit);
+
+#endif
