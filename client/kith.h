@@ -265,6 +265,50 @@ KITH_API int kith_record_list(struct kith *kith, const char *type, const struct 
                               struct kith_list **list);
 KITH_API void kith_list_free(struct kith_list **list);
 
+/* All records in which each of the words stands somewhere, whatever the case of its letters A to Z.
+ * Freed with kith_list_free. */
+KITH_API int kith_search(struct kith *kith, const char *const *words, size_t count,
+                         struct kith_list **list);
+
+/* The people one works with. Dates are text like 2026-03-02, "" for none. */
+struct kith_case {
+    char id[KITH_ID_TEXT]; /* the participant's */
+    const char *name;
+    const char *preferred_name;
+    const char *engagement;
+    const char *last_visit; /* the latest day of a visit that is not voided */
+    const char *follow_up;  /* by when to see the person again, while that has not happened */
+    uint64_t visits;
+    uint64_t drafts;
+    uint64_t open_goals;
+    bool do_not_contact;
+};
+struct kith_caseload {
+    size_t count;
+    const struct kith_case *cases; /* by name */
+};
+KITH_API int kith_caseload(struct kith *kith, struct kith_caseload **caseload);
+KITH_API void kith_caseload_free(struct kith_caseload **caseload);
+
+/* What waits for this person, the most urgent first. */
+struct kith_task {
+    const char *kind; /* concern, note, returned, late_edits, cosign, conflict, follow_up, referral,
+                         goal, credential, authorization, task */
+    const char *due;  /* a date, "" if at once */
+    const char *text; /* as a person would say it */
+    const char *type; /* of the record it is about */
+    char id[KITH_ID_TEXT];
+    char participant[KITH_ID_TEXT]; /* "" if it is about nobody */
+    const char *name;               /* of the participant */
+    bool is_overdue;
+};
+struct kith_tasks {
+    size_t count;
+    const struct kith_task *tasks;
+};
+KITH_API int kith_tasks(struct kith *kith, struct kith_tasks **tasks);
+KITH_API void kith_tasks_free(struct kith_tasks **tasks);
+
 /* Every value ever written to a record, in the order in which they were merged here. */
 struct kith_event {
     const char *field;

@@ -316,6 +316,35 @@ void kith_record_free(struct kith_record **record)
     *record = NULL;
 }
 
+static bool make_list_room(struct kith_list *list, size_t *room)
+{
+    if (list->count < *room)
+        return true;
+    size_t larger_room = *room ? *room * 2 : 32;
+    struct kith_record **larger = realloc(list->records, larger_room * sizeof *larger);
+    if (!larger)
+        return false;
+    list->records = larger;
+    *room = larger_room;
+    return true;
+}
+
+enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
+                              const struct schema_type *type, const struct found_record *found,
+                              struct kith_list *list, size_t *room)
+{
+    struct kith_record *record = NULL;
+    enum kith_err err = make_list_room(list, room)
+                            ? show_record(kith, txn, type, found, false, &record)
+                            : KITH_MEMORY;
+
+    if (err)
+        kith_record_free(&record);
+    else
+        list->records[list->count++] = record;
+    return err;
+}
+
 struct lister {
     struct kith *kith;
     struct store_txn *txn;
@@ -326,35 +355,21 @@ struct lister {
     enum kith_err err;
 };
 
-static bool make_list_room(struct lister *lister)
+static bool is_wanted(const struct kith_filter *filter, const struct kith_record *record)
 {
-    if (lister->list->count < lister->room)
-        return true;
-    size_t room = lister->room ? lister->room * 2 : 32;
-    struct kith_record **larger = realloc(lister->list->records, room * sizeof *larger);
-    if (!larger)
-        return false;
-    lister->list->records = larger;
-    lister->room = room;
-    return true;
+    return record->touched_ms >= filter->since_ms &&
+           (!filter->state || strcmp(record->state, filter->state) == 0);
 }
 
 static bool list_visit(void *owner, const struct found_record *found)
 {
     struct lister *lister = owner;
-    struct kith_record *record;
+    struct kith_list *list = lister->list;
 
-    if (hlc_ms(found->record.touched_hlc) < lister->filter->since_ms)
-        return true;
-    lister->err = show_record(lister->kith, lister->txn, lister->type, found, false, &record);
-    if (!lister->err && !make_list_room(lister))
-        lister->err = KITH_MEMORY;
-    bool is_wanted = !lister->err &&
-                     (!lister->filter->state || strcmp(record->state, lister->filter->state) == 0);
-    if (is_wanted)
-        lister->list->records[lister->list->count++] = record;
-    else
-        kith_record_free(&record);
+    lister->err =
+        record_list_add(lister->kith, lister->txn, lister->type, found, list, &lister->room);
+    if (!lister->err && !is_wanted(lister->filter, list->records[list->count - 1]))
+        kith_record_free(&list->records[--list->count]);
     return !lister->err;
 }
 

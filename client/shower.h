@@ -31,6 +31,12 @@ MUST_USE enum kith_err shower_live(struct shower *shower, const struct schema_fi
                                    struct bytes value, const struct live *live,
                                    struct kith_value *shown);
 
+/* Shows a record as one of a list, and adds it at the end. `room` is how many fit so far. */
+MUST_USE enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
+                                       const struct schema_type *type,
+                                       const struct found_record *found, struct kith_list *list,
+                                       size_t *room);
+
 /* Fills in what a visit has beyond its fields: in client/show_note.c. */
 MUST_USE enum kith_err show_note(struct shower *shower, const struct visit *visit);
 

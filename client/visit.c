@@ -271,8 +271,8 @@ static enum kith_err part_signed_from_late(struct visit *visit, struct store_txn
     return err;
 }
 
-enum kith_err visit_read(struct store_txn *txn, const struct roster *roster,
-                         const struct found_record *facts, struct visit *visit)
+enum kith_err visit_read_life(struct store_txn *txn, const struct roster *roster,
+                              const struct found_record *facts, struct visit *visit)
 {
     memset(visit, 0, sizeof *visit);
     visit->found = *facts;
@@ -280,20 +280,28 @@ enum kith_err visit_read(struct store_txn *txn, const struct roster *roster,
     memcpy(visit->place.agency, roster->agency, ID_BYTES);
     memcpy(visit->place.circle, facts->circle, ID_BYTES);
     memcpy(visit->place.record, facts->record.id, ID_BYTES);
-    enum kith_err err =
-        replica_find_in(txn, facts->circle, RECORD_NOTE, facts->record.id, &visit->found_note);
+    record_begin(&visit->note, &txn->arena, facts->record.id, RECORD_NOTE);
+    visit->specialist = read_specialist(&facts->record);
+    enum kith_err err = read_steps(visit, roster, &txn->arena);
+    if (!err)
+        note_life_read(&visit->life, &visit->place, visit->steps, visit->step_count, roster,
+                       visit->specialist);
+    return err;
+}
+
+enum kith_err visit_read(struct store_txn *txn, const struct roster *roster,
+                         const struct found_record *facts, struct visit *visit)
+{
+    enum kith_err err = visit_read_life(txn, roster, facts, visit);
+
+    if (err)
+        return err;
+    err = replica_find_in(txn, facts->circle, RECORD_NOTE, facts->record.id, &visit->found_note);
     visit->has_note = err == KITH_OK;
     if (err && err != KITH_NOT_FOUND)
         return err;
-    record_begin(&visit->note, &txn->arena, facts->record.id, RECORD_NOTE);
     if (visit->has_note)
         visit->note = visit->found_note.record;
-    visit->specialist = read_specialist(&facts->record);
-    err = read_steps(visit, roster, &txn->arena);
-    if (err)
-        return err;
-    note_life_read(&visit->life, &visit->place, visit->steps, visit->step_count, roster,
-                   visit->specialist);
     if (!visit->life.sign || is_as_signed(visit))
         return KITH_OK;
     return part_signed_from_late(visit, txn);

@@ -38,6 +38,9 @@ struct visit {
     bool is_content_damaged; /* what the signature fixed does not give the hash that it names */
 };
 
+/* Reads facts and steps only: where the visit stands, not what came too late for it. */
+MUST_USE enum kith_err visit_read_life(struct store_txn *txn, const struct roster *roster,
+                                       const struct found_record *facts, struct visit *visit);
 /* Reads everything about a visit. DAMAGED if a stored change does not open; otherwise what reading
  * the store gives. */
 MUST_USE enum kith_err visit_read(struct store_txn *txn, const struct roster *roster,

@@ -43,6 +43,9 @@
       visit_void)                                                                                  \
     X("Records", "visit addend", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",           \
       "Add an addendum, correction or late_entry to a signed visit", visit_addend)                 \
+    X("Records", "search", "WORD...", "The records in which all the words stand", overview_search) \
+    X("Records", "tasks", "", "What waits for you, the most urgent first", overview_tasks)         \
+    X("Records", "caseload", "", "The people you work with", overview_caseload)                    \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \
