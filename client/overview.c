@@ -264,6 +264,25 @@ static void note_follow_up(struct chart *chart, const struct visit *visit, const
     memcpy(chart->follow_up_said_on, day, DATE_CHARS + 1);
 }
 
+/* The caseload needs no more than where a visit stands, and what its note plans as it is merged;
+ * tasks also what came too late. */
+static enum kith_err read_visit(struct overview *over, const struct found_record *found,
+                                struct visit *visit)
+{
+    const struct roster *roster = replica_roster(over->kith->replica);
+
+    if (over->wants_tasks)
+        return visit_read(&over->txn, roster, found, visit);
+    enum kith_err err = visit_read_life(&over->txn, roster, found, visit);
+    if (err)
+        return err;
+    err = replica_find_in(&over->txn, found->circle, RECORD_NOTE, found->record.id,
+                          &visit->found_note);
+    if (!err)
+        visit->note = visit->found_note.record;
+    return err == KITH_NOT_FOUND ? KITH_OK : err;
+}
+
 static bool take_visit(void *owner, const struct found_record *found)
 {
     struct overview *over = owner;
@@ -271,7 +290,7 @@ static bool take_visit(void *owner, const struct found_record *found)
     char day[DATE_CHARS + 1] = "";
     struct visit visit;
 
-    over->err = visit_read(&over->txn, replica_roster(over->kith->replica), found, &visit);
+    over->err = read_visit(over, found, &visit);
     if (over->err || visit.life.voided)
         return !over->err;
     (void)take_date(visit_text(&visit, RECORD_VISIT, VISIT_DATE), day);

@@ -2,7 +2,7 @@
 /*
  * The bench: the real hub on loopback, real laptops through libkith, a store of many visits.
  *
- *     bench BINARIES [--visits N] [--json]
+ *     bench BINARIES [--visits N] [--changes N] [--json]
  *
  * Prints a row for each figure: what was measured, the limit it is held against, and the ratio of
  * the two. What a figure means is in docs/performance.md.
@@ -21,14 +21,18 @@
 #include <unistd.h>
 
 #include "client/kith.h"
+#include "lmdb_peer.h"
 
-#define VISITS_DEFAULT 10000
-#define PASSPHRASE     "only for measuring"
+#define VISITS_DEFAULT  10000
+#define CHANGES_DEFAULT 100000
+#define PASSPHRASE      "only for measuring"
+#define BATCH_BYTES     65536
 
 struct bench {
     const char *binaries;
     bool is_json;
     unsigned visits;
+    unsigned changes; /* of the merge; 0: it is not measured */
     unsigned rows;
     char folder[128];
     char data[160];
@@ -294,6 +298,62 @@ static void measure_nothing_new(struct bench *bench, struct kith *kith)
     row(bench, "nothing new: CPU of the laptop", (cpu_seconds() - before) * 1e3, "ms", 0);
 }
 
+/* What a laptop does when somebody sits down: open the home, look at the caseload, list visits. */
+static void measure_overview(struct bench *bench, struct kith **kith, const char *name)
+{
+    const struct kith_filter all = {0};
+    struct kith_caseload *caseload;
+    struct kith_list *list;
+    uint8_t key[KITH_KEY_BYTES];
+    char home[192];
+
+    (void)snprintf(home, sizeof home, "%s/%s", bench->folder, name);
+    kith_data_key(*kith, key);
+    kith_close(kith);
+    double before = cpu_seconds();
+    check(NULL, "opening a home", kith_open_with_key(home, key, kith));
+    check(*kith, "reading the caseload", kith_caseload(*kith, &caseload));
+    row(bench, "open and show a caseload: CPU", (cpu_seconds() - before) * 1e3, "ms", 100);
+    if (caseload->count != 1 || caseload->cases[0].visits < bench->visits)
+        fail("the caseload does not count every visit", 0);
+    kith_caseload_free(&caseload);
+    before = cpu_seconds();
+    check(*kith, "listing visits", kith_record_list(*kith, "visit", &all, &list));
+    row(bench, "list all visits in full: CPU", (cpu_seconds() - before) * 1e3, "ms", 0);
+    kith_list_free(&list);
+}
+
+/* A fresh laptop takes in and merges many changes; then LMDB alone writes what that made. */
+static void measure_merge(struct bench *bench, struct kith *founder, struct kith *writer,
+                          const char *participant)
+{
+    char from[192];
+    char to[192];
+
+    for (unsigned i = bench->visits + 2; i <= bench->changes; i++)
+        add_visit(writer, participant, i);
+    (void)sync_home(writer);
+    struct kith *fresh = join(bench, founder, "Fresh Laptop", "supervisor", NULL);
+    (void)sync_home(writer);
+    check(writer, "granting", kith_grant(writer, participant, "Fresh Laptop"));
+    (void)sync_home(writer);
+    double before = cpu_seconds();
+    struct kith_sync_report report = sync_home(fresh);
+    double merge = cpu_seconds() - before;
+    if (report.received < bench->changes)
+        fail("the fresh laptop did not get every change", 0);
+    unsigned batches = (unsigned)(report.bytes_in / BATCH_BYTES) + 1;
+    kith_close(&fresh);
+    (void)snprintf(from, sizeof from, "%s/Fresh Laptop", bench->folder);
+    (void)snprintf(to, sizeof to, "%s/peer", bench->folder);
+    double peer = lmdb_peer_write(from, to, batches);
+    if (peer < 0)
+        fail("LMDB alone", 0);
+    row(bench, "merge: changes", report.received, "changes", 0);
+    row(bench, "merge: CPU, and of LMDB alone", merge / report.received * 1e6, "us/change",
+        peer / report.received * 1e6);
+}
+
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
 {
     (void)info;
@@ -329,6 +389,9 @@ static void measure(struct bench *bench)
     measure_one_visit(bench, ana, participant);
     (void)sync_home(rosa);
     measure_nothing_new(bench, rosa);
+    measure_overview(bench, &rosa, "Rosa Quiroga");
+    if (bench->changes > bench->visits)
+        measure_merge(bench, founder, ana, participant);
     kith_close(&ana);
     kith_close(&rosa);
     kith_close(&founder);
@@ -337,7 +400,7 @@ static void measure(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.visits = VISITS_DEFAULT};
+    struct bench bench = {.visits = VISITS_DEFAULT, .changes = CHANGES_DEFAULT};
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
     for (int i = 1; i < argc; i++) {
@@ -345,11 +408,13 @@ int main(int argc, char **argv)
             bench.is_json = true;
         else if (strcmp(argv[i], "--visits") == 0 && i + 1 < argc)
             bench.visits = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--changes") == 0 && i + 1 < argc)
+            bench.changes = (unsigned)strtoul(argv[++i], NULL, 10);
         else
             bench.binaries = argv[i];
     }
     if (!bench.binaries || bench.visits == 0) {
-        (void)fprintf(stderr, "usage: bench BINARIES [--visits N] [--json]\n");
+        (void)fprintf(stderr, "usage: bench BINARIES [--visits N] [--changes N] [--json]\n");
         return 2;
     }
     (void)snprintf(bench.folder, sizeof bench.folder, "%s/kith-bench-XXXXXX",
