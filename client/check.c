@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/clock.h"
 #include "client/moment.h"
 #include "protocol/invite.h"
 
 #define LACK_TEXT_MAX       320
-#define CLOCK_OFF_MS        120000
 #define VISIT_HOURS_MAX     24
 #define MS_OF_HOUR          3600000
+#define MS_OF_MINUTE        60000
 #define CREDENTIAL_PART_MAX 80
 
 static const char *copy_text(struct lacks *lacks, const char *text)
@@ -247,16 +248,24 @@ static enum kith_err check_overlap(struct kith *kith, const struct visit *visit,
     return err ? err : search.err;
 }
 
-/* The clock was off when the hub last compared it: what is signed now is dated by that correction.
- */
-static void check_clock(const struct kith *kith, const struct visit *visit, struct lacks *lacks)
+/* The clock was off when the hub last compared it, or when the visit was written. */
+static enum kith_err check_clock(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     int64_t off = kith->clock_offset_ms < 0 ? -kith->clock_offset_ms : kith->clock_offset_ms;
+    int64_t written_off;
+    enum kith_err err = clock_offset_of(kith, visit, &written_off);
 
     if (off > CLOCK_OFF_MS && !visit->life.sign)
         add(lacks, "clock", "clock", true,
             "the clock of this device is off by %lld minutes: set it, or sign with --clock-ok",
-            (long long)(off / 60000));
+            (long long)(off / MS_OF_MINUTE));
+    if (written_off != 0)
+        add(lacks, "clock", "clock", !visit->life.sign,
+            "it was written while a clock was %s by %lld minutes: look at the times%s",
+            written_off < 0 ? "ahead" : "behind",
+            (long long)((written_off < 0 ? -written_off : written_off) / MS_OF_MINUTE),
+            visit->life.sign ? "" : ", then sign with --clock-ok");
+    return err;
 }
 
 /* The credential that says most about a day. */
@@ -369,7 +378,8 @@ enum kith_err check_around(struct kith *kith, const struct visit *visit, struct 
 
     if (!err)
         err = check_holder(kith, visit, lacks);
-    check_clock(kith, visit, lacks);
+    if (!err)
+        err = check_clock(kith, visit, lacks);
     return err ? err : lacks->err;
 }
 

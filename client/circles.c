@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/clock.h"
 #include "client/home.h"
 
 /* The persons of a new circle, with every device that each of them has or is invited to have. */
@@ -66,13 +67,17 @@ enum kith_err home_found_circle(struct kith *kith, enum circle_kind kind, const 
                                 uint32_t count, uint8_t id[static ID_BYTES])
 {
     struct circle_people *people = calloc(1, sizeof *people);
-    struct save save = {.class = edits_class(edits, count),
-                        .edits = edits,
-                        .edit_count = count,
-                        .now_ms = home_now_ms(kith)};
+    struct clocked_edits clocked = {0};
+    struct save save = {.class = edits_class(edits, count), .now_ms = home_now_ms(kith)};
+    enum kith_err err = people ? clock_edits(kith, edits, count, &clocked) : KITH_MEMORY;
 
-    if (!people)
-        return KITH_MEMORY;
+    if (err) {
+        clocked_edits_clear(&clocked);
+        free(people);
+        return err;
+    }
+    save.edits = clocked.edits;
+    save.edit_count = clocked.count;
     people->kind = kind;
     people->author = replica_person(kith->replica);
     people->named = named;
@@ -84,7 +89,8 @@ enum kith_err home_found_circle(struct kith *kith, enum circle_kind kind, const 
                                     .member_count = people->member_count,
                                     .devices = people->devices,
                                     .device_count = people->device_count};
-    enum kith_err err = replica_found_circle(kith->replica, &genesis, &save, id);
+    err = replica_found_circle(kith->replica, &genesis, &save, id);
+    clocked_edits_clear(&clocked);
     free(people);
     return err;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/clock.h"
 #include "client/home.h"
 #include "client/moment.h"
 #include "client/visit.h"
@@ -249,14 +250,20 @@ enum change_class edits_class(const struct edit *edits, uint32_t count)
 enum kith_err home_save(struct kith *kith, const uint8_t circle[static ID_BYTES],
                         const struct edit *edits, uint32_t count)
 {
-    struct save save = {.class = edits_class(edits, count),
-                        .edits = edits,
-                        .edit_count = count,
-                        .now_ms = home_now_ms(kith)};
+    struct clocked_edits clocked = {0};
+    struct save save = {.class = edits_class(edits, count), .now_ms = home_now_ms(kith)};
     struct dot dot;
+    enum kith_err err = clock_edits(kith, edits, count, &clocked);
 
+    if (clocked.count > count)
+        memcpy(clocked.edits[count].record, circle, ID_BYTES);
+    save.edits = clocked.edits;
+    save.edit_count = clocked.count;
     memcpy(save.circle, circle, ID_BYTES);
-    return replica_save(kith->replica, &save, &dot);
+    if (!err)
+        err = replica_save(kith->replica, &save, &dot);
+    clocked_edits_clear(&clocked);
+    return err;
 }
 
 static enum kith_err add_participant(struct editor *editor, uint8_t id[static ID_BYTES])

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "client/clock.h"
 #include "client/home.h"
 #include "client/vault.h"
 #include "protocol/hlc.h"
@@ -187,17 +188,41 @@ void kith_free(void *array)
     free(array);
 }
 
+static void add_report(struct kith_sync_report *report, const struct kith_sync_report *more)
+{
+    report->sent += more->sent;
+    report->received += more->received;
+    report->refused += more->refused;
+    report->bytes_out += more->bytes_out;
+    report->bytes_in += more->bytes_in;
+    report->change_bytes += more->change_bytes;
+    report->round_trips += more->round_trips;
+    report->is_up_to_date = more->is_up_to_date;
+}
+
 int kith_sync(struct kith *kith, struct kith_sync_report *report)
 {
     struct exchange exchange = {.mode = CHANNEL_SYNC};
+    struct exchange more = {.mode = CHANNEL_SYNC};
+    struct clock_watch watch;
+    bool wrote;
 
     kith->detail[0] = '\0';
     memset(report, 0, sizeof *report);
     if (replica_identity(kith->replica)->device == 0)
         return home_fail(kith, KITH_UNKNOWN_DEVICE,
                          "this home belongs to no agency yet: use 'kith join' with a code");
-    enum kith_err err = home_exchange(kith, &exchange);
+    enum kith_err err = clock_watch_begin(kith, &watch);
+    if (err)
+        return err;
+    err = home_exchange(kith, &exchange);
+    enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
     *report = exchange.report;
+    err = err ? err : noted;
+    if (!err && wrote) {
+        err = home_exchange(kith, &more);
+        add_report(report, &more.report);
+    }
     return err;
 }
 

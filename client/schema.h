@@ -32,7 +32,8 @@
     X(CREDENTIAL, 13, "credential", CIRCLE_WORK)                                                   \
     X(TRAINING, 14, "training", CIRCLE_WORK)                                                       \
     X(SUPERVISION, 15, "supervision", CIRCLE_WORK)                                                 \
-    X(TASK, 16, "task", CIRCLE_CHART)
+    X(TASK, 16, "task", CIRCLE_CHART)                                                              \
+    X(CLOCK, 17, "clock", CIRCLE_CHART)
 
 enum record_type {
 #define RECORD_TYPE(name, number, word, kind) RECORD_##name = (number),

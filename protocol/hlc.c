@@ -11,20 +11,19 @@ uint64_t hlc_ms(uint64_t stamp)
     return stamp >> COUNTER_BITS;
 }
 
+static bool is_far_ahead(uint64_t stamp, uint64_t now_ms)
+{
+    return hlc_ms(stamp) > now_ms && hlc_ms(stamp) - now_ms > HLC_AHEAD_MAX_MS;
+}
+
 uint64_t hlc_tick(uint64_t last, uint64_t now_ms)
 {
     uint64_t now = (now_ms > MS_MAX ? MS_MAX : now_ms) << COUNTER_BITS;
 
-    if (now > last)
-        return now;
-    return last == UINT64_MAX ? last : last + 1;
+    return now > last || is_far_ahead(last, now_ms) ? now : last + 1;
 }
 
 uint64_t hlc_merge(uint64_t last, uint64_t seen, uint64_t now_ms)
 {
-    bool is_far_ahead = hlc_ms(seen) > now_ms && hlc_ms(seen) - now_ms > HLC_AHEAD_MAX_MS;
-
-    if (seen <= last || is_far_ahead)
-        return last;
-    return seen;
+    return seen <= last || is_far_ahead(seen, now_ms) ? last : seen;
 }

@@ -3,9 +3,10 @@
  * Hybrid logical clock: a stamp of 48 bits of milliseconds since 1970 and 16 bits of counter.
  *
  * Stamps break ties between concurrent values and are shown to people; they never decide what
- * supersedes what. A stamp is never below one this clock gave or saw, except that a stamp from a
- * clock running ahead by more than HLC_AHEAD_MAX_MS is not followed: one wrong clock must not carry
- * the others with it. Source: Kulkarni et al., "Logical Physical Clocks", 2014.
+ * supersedes what. A stamp is above those this clock gave or saw, except that one ahead of the wall
+ * clock by more than HLC_AHEAD_MAX_MS is not followed: a wrong clock carries neither the others
+ * with it nor, once it is set right, its own device. Source: Kulkarni et al., "Logical Physical
+ * Clocks", 2014.
  */
 #ifndef KITH_PROTOCOL_HLC_H
 #define KITH_PROTOCOL_HLC_H

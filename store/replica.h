@@ -199,6 +199,17 @@ MUST_USE enum kith_err replica_hub(struct replica *replica, struct hub_state *hu
 MUST_USE enum kith_err replica_synced(struct replica *replica, uint64_t now_ms,
                                       int64_t clock_offset_ms);
 
+/* Own changes of a circle, one after another, that the hub has not acknowledged. */
+struct unsent_run {
+    uint8_t circle[ID_BYTES];
+    uint64_t first;
+    uint64_t last;
+    uint64_t hlc; /* of the last one */
+};
+/* All of them, in an array that the caller frees. */
+MUST_USE enum kith_err replica_unsent(struct replica *replica, struct unsent_run **runs,
+                                      size_t *count);
+
 struct replica_counts {
     uint64_t unsent;
     uint64_t refused;

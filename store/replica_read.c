@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finding, listing and looking back: what a person asks of the merged records and of the log behind
  * them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/replica_internal.h"
@@ -176,4 +177,61 @@ const struct dot *replica_past(struct store_txn *txn, const uint8_t circle[stati
     }
     circle_work_end(txn, &work);
     return *err ? NULL : dots;
+}
+
+/* The stamp of a change in the own log; 0 if it cannot be read. */
+static uint64_t stamp_of(struct store_txn *txn, struct circle_work *work,
+                         const struct chain_row *chain, uint64_t n)
+{
+    struct payload payload = {0};
+    struct buffer text;
+
+    buffer_init(&text, CHANGE_TEXT_MAX);
+    enum kith_err err = circle_work_text(txn, work, chain, n, &text);
+    if (!err)
+        err = payload_open(&payload, buffer_view(&text));
+    buffer_clear(&text);
+    return err ? 0 : payload.hlc;
+}
+
+static bool unsent_of(struct store_txn *txn, uint32_t number, struct unsent_run *run)
+{
+    struct receipt_row receipt = {0};
+    struct circle_row row;
+    struct circle_work work;
+    bool is_found = false;
+
+    device_circle_get(txn, number, &row);
+    memcpy(run->circle, row.circle.id, ID_BYTES);
+    circle_clear(&row.circle);
+    (void)device_receipt_get(txn, number, &receipt);
+    if (txn->err || circle_work_begin(txn, run->circle, &work))
+        return false;
+    for (uint32_t i = 0; i < work.chain_count && !is_found; i++) {
+        const struct chain_row *chain = &work.chains[i];
+        is_found = chain->number == CHAIN_OWN && chain->received > receipt.n;
+        if (is_found) {
+            run->first = receipt.n + 1;
+            run->last = chain->received;
+            run->hlc = stamp_of(txn, &work, chain, chain->received);
+        }
+    }
+    circle_work_end(txn, &work);
+    return is_found;
+}
+
+enum kith_err replica_unsent(struct replica *replica, struct unsent_run **runs, size_t *count)
+{
+    struct store_txn txn = store_begin(replica->store, STORE_READ);
+    uint32_t circles = device_circle_count(&txn);
+
+    *count = 0;
+    *runs = calloc((size_t)circles + 1, sizeof **runs);
+    if (!*runs)
+        store_fail(&txn, KITH_MEMORY);
+    for (uint32_t number = 1; number <= circles && !txn.err; number++) {
+        *count += unsent_of(&txn, number, &(*runs)[*count]);
+        store_forget(&txn);
+    }
+    return store_commit(&txn);
 }

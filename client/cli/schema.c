@@ -72,7 +72,14 @@ static const char page_head[] =
     "Besides these, the agency's circle has three types that no command edits: 1 person and 2 "
     "device, each with 1\n"
     "number (fixed) and 2 name (last), and 11 agency with 1 name (last). A participant's record id "
-    "is its circle's.\n";
+    "is its circle's.\n"
+    "Any circle may have one record of type 17 clock, with the circle's id and one field, 1 spans "
+    "(entries):\n"
+    "`[device, first n, last n, offset in ms, found at in ms]` says that a device found its clock "
+    "off "
+    "when it wrote\n"
+    "these changes; n 0 is the change with the entry itself. A visit's steps are field 6.1000 "
+    "(section 10 of the protocol).\n";
 
 enum exit_code schema_list(struct cli *cli, const struct arguments *arguments)
 {
