@@ -62,10 +62,10 @@ bench: all ## measure; JSON=1 prints one JSON list; VISITS=N
 	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(VISITS),--visits $(VISITS))
 
 SEEDS ?= 10000
-sim: ## schedules of the simulator; SEEDS=N
+sim: ## schedules of the simulator; SEEDS=N FIRST=SEED
 	@deploy/setup/packages.sh build
 	@$(MAKE) -j$$(nproc) $(out)/sim
-	@SIM_SEEDS=$(SEEDS) python3 tests/sim/run.py $(out)/sim
+	@SIM_SEEDS=$(SEEDS) SIM_FIRST=$(or $(FIRST),1) python3 tests/sim/run.py $(out)/sim
 
 sim-mutants: ## plants faults and shows that the simulator finds each
 	@deploy/setup/packages.sh build

@@ -20,7 +20,7 @@ def programs(build):
     yield from sorted(glob.glob(build + "/tests/test_*"))
     yield from sorted(glob.glob("tests/tidy/test_*.py"))
     yield "tests/tidy/tidy.py"
-    yield "tests/sim/run.py"  # SIM_SEEDS=N, 2000 unless it says otherwise
+    yield "tests/sim/run.py"  # SIM_SEEDS=N, 10000 unless it says otherwise
     yield from sorted(glob.glob("tests/system/test_*.py"))
 
 

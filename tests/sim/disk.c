@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/disk.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "tests/sim/library.h"
 
 /* LMDB's two head pages are there from the beginning: to write them anew takes no room. */
 #define HEAD_BYTES (2 * 4096)
@@ -39,22 +38,13 @@ static bool is_refused(void)
     return true;
 }
 
-static void find_real(const char *name, void *function)
-{
-    void *found = dlsym(RTLD_NEXT, name);
-
-    if (!found)
-        abort();
-    memcpy(function, &found, sizeof found);
-}
-
 __attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *buf, size_t n,
                                                       off_t offset)
 {
     static ssize_t (*real)(int, const void *, size_t, off_t);
 
     if (!real)
-        find_real("pwrite", &real);
+        library_find("pwrite", &real);
     bool is_head = offset < HEAD_BYTES;
     return !is_head && is_refused() ? -1 : real(fd, buf, n, offset);
 }
@@ -64,6 +54,6 @@ __attribute__((visibility("default"))) ssize_t writev(int fd, const struct iovec
     static ssize_t (*real)(int, const struct iovec *, int);
 
     if (!real)
-        find_real("writev", &real);
+        library_find("writev", &real);
     return is_refused() ? -1 : real(fd, iovec, count);
 }

@@ -6,6 +6,7 @@
  * Every 64th seed runs twice and must come out the same to the byte. Ends with 1 at the first seed
  * that breaks an invariant.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -16,16 +17,23 @@
 
 #include "tests/sim/schedule.h"
 
-#define TWICE_EVERY 64
+#define TWICE_EVERY      64
+#define SEED_SECONDS_MAX 60 /* a hundredth of a second is usual */
+#define REPLAY           "     replay: sim --seed %llu --verbose\n"
+/* LMDB's lists of two megabytes come from the kernel as zeros, the rest never goes back to it. */
+#define LARGE_BYTES (1 << 20)
 
 static struct world world;
 
-static void on_crash(int signal_number)
+/* The signal is said with the seed; nothing else can be saved then. */
+static void on_signal(int signal_number)
 {
-    static char line[128];
+    static char line[256];
+    const char *invariant = signal_number == SIGALRM ? "hang" : "crash";
 
-    int len = snprintf(line, sizeof line, "FAIL seed=%llu step=%u invariant=crash: signal %d\n",
-                       (unsigned long long)world.seed, world.step, signal_number);
+    int len = snprintf(line, sizeof line, "FAIL seed=%llu step=%u invariant=%s: signal %d\n" REPLAY,
+                       (unsigned long long)world.seed, world.step, invariant, signal_number,
+                       (unsigned long long)world.seed);
     if (len > 0 && write(STDOUT_FILENO, line, (size_t)len) < 0)
         _exit(3);
     _exit(2);
@@ -76,14 +84,19 @@ int main(int count, char **words)
                               "[--folder DIR]\n");
         return 2;
     }
-    (void)signal(SIGABRT, on_crash);
-    (void)signal(SIGSEGV, on_crash);
+    (void)signal(SIGABRT, on_signal);
+    (void)signal(SIGSEGV, on_signal);
+    (void)signal(SIGBUS, on_signal);
+    (void)signal(SIGALRM, on_signal);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, 64 * LARGE_BYTES);
     random_install();
     random_seed(0);
     if (sodium_init() < 0)
         return 2;
     for (uint64_t seed = options.first; seed < options.first + options.count; seed++) {
         world.is_verbose = options.is_verbose;
+        (void)alarm(SEED_SECONDS_MAX);
         uint64_t trace = schedule_run(&world, seed, options.folder);
         if (seed % TWICE_EVERY == 0 && schedule_run(&world, seed, options.folder) != trace)
             world_fail(&world, "determinism", "the second run differs");

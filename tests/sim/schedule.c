@@ -9,7 +9,7 @@
 #include "tests/sim/work.h"
 
 #define HEAL_ROUNDS_MAX   12
-#define REAL_CRYPTO_EVERY 32 /* seeds */
+#define REAL_CRYPTO_EVERY 50 /* seeds */
 
 static const struct mishaps none;
 
