@@ -9,8 +9,7 @@
 #include "store/sending.h"
 #include "tests/sim/disk.h"
 
-#define STEPS_MAX       4000 /* of one connection, deliveries not counted */
-#define DISK_WRITES_MAX 12   /* more than a small transaction has */
+#define STEPS_MAX 4000 /* of one connection, deliveries not counted */
 
 struct connection {
     struct connection_config config;
@@ -34,12 +33,13 @@ struct mishaps mishaps_draw(struct world *world)
     struct stream *faults = &world->faults;
     const struct habits *habits = &world->habits;
     static const size_t chunks[] = {1, 7, 64, 300, 1000};
+    static const uint32_t reaches[] = {400, 400, 3000, 3000, 40000}; /* the last for long syncs */
     struct mishaps mishaps = {0};
 
     if (stream_chance(faults, habits->cut_percent))
-        mishaps.cut_after_out = 1 + stream_below(faults, stream_chance(faults, 50) ? 400 : 3000);
+        mishaps.cut_after_out = 1 + stream_below(faults, reaches[stream_below(faults, 5)]);
     if (stream_chance(faults, habits->cut_percent))
-        mishaps.cut_after_in = 1 + stream_below(faults, stream_chance(faults, 50) ? 400 : 3000);
+        mishaps.cut_after_in = 1 + stream_below(faults, reaches[stream_below(faults, 5)]);
     if (stream_chance(faults, habits->chunk_percent))
         mishaps.chunk_bytes = chunks[stream_below(faults, 5)];
     if (stream_chance(faults, habits->crash_percent)) {
@@ -160,7 +160,7 @@ static enum kith_err commit(struct world *world, struct connection *connection,
     if (is_crashing(connection, FULL_HUB_AT_COMMIT))
         disk_fill(stream_below(&world->faults, DISK_WRITES_MAX));
     enum kith_err err = ledger_commit(world->ledger, batch, count);
-    if (!disk_make_room() || (err != KITH_FULL && err != KITH_IO))
+    if (!disk_repair() || (err != KITH_FULL && err != KITH_IO))
         world_expect(world, err, "the commit");
     return err;
 }
@@ -187,8 +187,11 @@ static bool move_commit(struct world *world, struct connection *connection)
         taken[count] = other;
         batch[count++] = &other->ingest;
     }
+    bool is_stopped = is_crashing(connection, CRASH_HUB_IN_COMMIT);
+    if (is_stopped)
+        disk_stop(stream_below(&world->faults, DISK_WRITES_MAX));
     enum kith_err err = commit(world, connection, batch, count);
-    if (err == KITH_IO || is_crashing(connection, CRASH_HUB_AFTER_COMMIT)) {
+    if (is_stopped || err == KITH_IO || is_crashing(connection, CRASH_HUB_AFTER_COMMIT)) {
         world_crash_hub(world);
         return true;
     }
@@ -278,18 +281,21 @@ static void device_apply(struct world *world, struct connection *connection, str
     if (near->welcome.has_sign_key)
         memcpy(connection->sending.request.entry.hub_sign, near->welcome.sign_key, KEY_BYTES);
     connection->sending.request.waits_for_hub = false;
-    if (is_crashing(connection, FULL_DEVICE_AT_APPLY))
+    bool is_stopped = is_crashing(connection, CRASH_DEVICE_IN_APPLY);
+    if (is_stopped)
+        disk_stop(stream_below(&world->faults, DISK_WRITES_MAX));
+    else if (is_crashing(connection, FULL_DEVICE_AT_APPLY))
         disk_fill(stream_below(&world->faults, DISK_WRITES_MAX));
     enum kith_err err = replica_apply(device->replica, &connection->sending, &near->welcome, frames,
                                       device_now_ms(world, device), &applied);
-    bool is_refused = disk_make_room() && (err == KITH_FULL || err == KITH_IO);
-    if (is_refused)
+    bool is_refused = disk_repair() && (err == KITH_FULL || err == KITH_IO);
+    if (is_stopped || is_refused)
         connection->outcome.is_disturbed = true;
     connection->outcome.received += applied.received;
     connection->outcome.acknowledged += applied.acknowledged;
     connection->outcome.refused += applied.refused;
     session_device_applied(near, err, applied.has_more);
-    if (is_refused || is_crashing(connection, CRASH_DEVICE_AFTER_APPLY))
+    if (is_stopped || is_refused || is_crashing(connection, CRASH_DEVICE_AFTER_APPLY))
         world_crash_device(world, device);
 }
 
@@ -417,14 +423,14 @@ struct connection *connection_open(struct world *world, const struct connection_
     buffer_init(&opened->to_hub, SIZE_MAX);
     buffer_init(&opened->to_device, SIZE_MAX);
     seal_random(random, sizeof random);
-    session_device_init(&opened->near,
-                        &(struct session_device_config){.mode = config->mode,
-                                                        .keys = &identity->noise,
-                                                        .ephemeral_secret = random,
-                                                        .hub_key = world->keys.noise.public,
-                                                        .psk = config->psk,
-                                                        .device = identity->device,
-                                                        .clock_ms = world->now_ms});
+    session_device_init(&opened->near, &(struct session_device_config){
+                                           .mode = config->mode,
+                                           .keys = &identity->noise,
+                                           .ephemeral_secret = random,
+                                           .hub_key = world->keys.noise.public,
+                                           .psk = config->psk,
+                                           .device = identity->device,
+                                           .clock_ms = device_now_ms(world, config->device)});
     seal_random(random, sizeof random);
     ledger_incarnation(world->ledger, welcome.incarnation);
     memcpy(welcome.sign_key, world->keys.sign_public, KEY_BYTES);

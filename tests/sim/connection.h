@@ -11,14 +11,16 @@
 enum crash_point {
     CRASH_NEVER,
     CRASH_HUB_BEFORE_COMMIT,
+    CRASH_HUB_IN_COMMIT,
     CRASH_HUB_AFTER_COMMIT,
     CRASH_DEVICE_AFTER_FILL,
     CRASH_DEVICE_BEFORE_APPLY,
+    CRASH_DEVICE_IN_APPLY,
     CRASH_DEVICE_AFTER_APPLY,
     FULL_HUB_AT_COMMIT, /* no crash: the disk has no more room, for this one transaction */
     FULL_DEVICE_AT_APPLY,
 };
-#define CRASH_POINTS 8
+#define CRASH_POINTS 10
 
 struct mishaps {
     size_t cut_after_out; /* bytes from the device after which nothing arrives; 0: never */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A disk that fills up: from a write on, none succeeds any more, until there is room again.
+ * A disk that fills up, or a machine that stops: from a write on, none succeeds any more.
  *
  * The program's own pwrite and writev take the place of the C library's, for LMDB too.
  */
@@ -10,9 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* `writes` more will succeed. */
+#define DISK_WRITES_MAX 12 /* more than a small transaction has */
+
+/* `writes` more will succeed; the pages that are there already can be written anew. */
 void disk_fill(uint32_t writes);
-/* True if a write failed since disk_fill. */
-bool disk_make_room(void);
+/* As when the machine stops within the next write but `writes`: a part of it arrives, and nothing
+ * of what follows. Head pages fit into a sector and arrive whole or not at all. */
+void disk_stop(uint32_t writes);
+/* All is well again; true if a write failed since then. */
+bool disk_repair(void);
 
 #endif

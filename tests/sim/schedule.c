@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "protocol/hlc.h"
 #include "tests/sim/check.h"
 #include "tests/sim/connection.h"
 #include "tests/sim/crypto.h"
@@ -26,12 +27,13 @@ static uint32_t draw_circle(struct world *world)
     return 1 + stream_below(&world->workload, world->circle_count - 1);
 }
 
-static void draw_clock(struct world *world, struct sim_device *device)
+/* Of a clock: as large as this schedule's may be, either way. */
+static int64_t draw_error(struct world *world)
 {
     int64_t max = world->habits.clock_error_max_ms;
     uint64_t span = 2 * (uint64_t)max + 1;
 
-    device->clock_error_ms = (int64_t)(stream_next(&world->clock) % span) - max;
+    return (int64_t)(stream_next(&world->clock) % span) - max;
 }
 
 static bool is_under_way(const struct world *world)
@@ -95,6 +97,11 @@ static void step_sync(struct world *world)
     }
 }
 
+static bool is_killed(struct world *world)
+{
+    return stream_chance(&world->faults, world->habits.crash_percent / 4);
+}
+
 static void step_save(struct world *world)
 {
     struct sim_device *device = draw_device(world);
@@ -106,9 +113,7 @@ static void step_save(struct world *world)
     if (stream_chance(&world->workload, world->habits.settle_percent) && is_online &&
         !is_under_way(world))
         (void)world_sync(world, device, &none);
-    if (stream_chance(&world->faults, world->habits.crash_percent / 8))
-        work_save_lost(world, device, circle);
-    work_save(world, device, circle);
+    work_save(world, device, circle, is_killed(world));
 }
 
 static void step_chart(struct world *world)
@@ -125,7 +130,7 @@ static void step_grant(struct world *world)
 {
     if (world->habits.has_grants && world->circle_count > 1)
         work_grant(world, draw_device(world),
-                   1 + stream_below(&world->workload, world->circle_count - 1));
+                   1 + stream_below(&world->workload, world->circle_count - 1), is_killed(world));
 }
 
 /* Another device of somebody, or somebody new. */
@@ -145,7 +150,7 @@ static void step_join(struct world *world)
     else
         joined = world_join(world, inviter, self->number, self->roles, self->supervisor, true);
     if (joined)
-        draw_clock(world, joined);
+        joined->clock_error_ms = draw_error(world);
 }
 
 static void step_trouble(struct world *world)
@@ -166,7 +171,10 @@ static void step_trouble(struct world *world)
             device->offline_until = world->step + 5 + stream_below(&world->faults, 60);
         break;
     default:
-        draw_clock(world, device);
+        if (world->habits.clock_error_max_ms > HLC_AHEAD_MAX_MS && stream_chance(&world->clock, 25))
+            world->now_ms = SIM_START_MS + (uint64_t)draw_error(world);
+        else
+            device->clock_error_ms = draw_error(world);
         break;
     }
 }
@@ -176,6 +184,8 @@ static void step_one(struct world *world)
     uint32_t choice = stream_below(&world->workload, 100);
 
     world->now_ms += 1000 + stream_below(&world->clock, 60 * 1000);
+    if (world->now_ms > world->latest_ms)
+        world->latest_ms = world->now_ms;
     if (is_under_way(world))
         step_connections(world, 1 + stream_below(&world->network, 20));
     if (choice < 55)
@@ -210,7 +220,7 @@ static void settle_in(struct world *world)
     }
     world_chart(world, &world->devices[world->device_count - 1]);
     for (uint32_t i = 0; i < world->device_count; i++)
-        draw_clock(world, &world->devices[i]);
+        world->devices[i].clock_error_ms = draw_error(world);
 }
 
 static uint64_t hub_place(struct world *world)
@@ -228,7 +238,7 @@ static void heal(struct world *world)
 
     while (is_under_way(world))
         step_connections(world, UINT32_MAX);
-    world->now_ms += 3 * 3600 * 1000; /* lost invitations have expired */
+    world->now_ms = world->latest_ms + 3 * 3600 * 1000; /* lost invitations have expired */
     for (uint32_t round = 0; is_moving; round++) {
         uint64_t place = hub_place(world);
         is_moving = false;

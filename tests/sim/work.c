@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/work.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tests/sim/check.h"
-#include "tests/sim/connection.h"
+#include "tests/sim/disk.h"
 
 enum { FIELD_ONE = 1, FIELD_TWO, FIELD_SET, FIELD_LIST, FIELD_KEYED };
 
@@ -108,28 +103,52 @@ static enum kith_err save_attempt(struct world *world, struct sim_device *device
     return err;
 }
 
-void work_save(struct world *world, struct sim_device *device, uint32_t circle)
+/* The machine stops within the save, or after it and before the person is told. What was said to be
+ * saved is there when it runs again, what was said to have failed is not: check_merged. */
+static enum kith_err save_and_die(struct world *world, struct sim_device *device, uint32_t circle,
+                                  struct attempt *attempt, struct dot *dot)
 {
-    struct model *model = &world->model;
-    struct model_change change = {.circle = circle, .device = device->number};
+    disk_stop(stream_below(&world->faults, DISK_WRITES_MAX));
+    enum kith_err err = save_attempt(world, device, circle, attempt, dot);
+    if (disk_repair() && err == KITH_FULL)
+        err = KITH_IO;
+    world_crash_device(world, device);
+    return err;
+}
+
+/* What the model expects of an attempt on top of what is merged here. */
+static void expect_change(struct world *world, struct sim_device *device, uint32_t circle,
+                          const struct attempt *attempt, struct model_change *change)
+{
+    *change = (struct model_change){.circle = circle,
+                                    .device = device->number,
+                                    .n = world->model.saved[circle].n[device->number] + 1,
+                                    .past = device->merged[circle]};
+    for (uint32_t i = 0; i < attempt->count; i++)
+        if (!model_is_idle(&world->model, circle, &change->past, &attempt->ops[i]))
+            change->ops[change->op_count++] = attempt->ops[i];
+}
+
+void work_save(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
+{
     bool is_reader = circle > 0 && world->circles[circle].rights[device->person] == CIRCLE_READ;
+    struct model_change change;
     struct attempt attempt;
     struct dot dot;
 
     if (!check_merged(world, device, circle))
         return;
-    change.past = device->merged[circle];
-    change.n = model->saved[circle].n[device->number] + 1;
     draw_attempt(world, circle, &attempt);
-    for (uint32_t i = 0; i < attempt.count; i++)
-        if (!model_is_idle(model, circle, &change.past, &attempt.ops[i]))
-            change.ops[change.op_count++] = attempt.ops[i];
-    enum kith_err err = save_attempt(world, device, circle, &attempt, &dot);
+    expect_change(world, device, circle, &attempt, &change);
+    enum kith_err err = is_killed ? save_and_die(world, device, circle, &attempt, &dot)
+                                  : save_attempt(world, device, circle, &attempt, &dot);
     world_say(world, "device %u saves %u edits in circle %u: %s, %llu", device->number,
               change.op_count, circle, error_name(err), (unsigned long long)dot.n);
     world_trace(world, (uint64_t)err + dot.n);
-    if (err == KITH_NO_KEY)
+    if (err == KITH_NO_KEY || (is_killed && err == KITH_IO)) {
+        (void)check_merged(world, device, circle);
         return;
+    }
     if (err != (is_reader ? KITH_NOT_MEMBER : KITH_OK))
         world_fail(world, "save", "device %u in circle %u: %s", device->number, circle,
                    error_name(err));
@@ -140,51 +159,12 @@ void work_save(struct world *world, struct sim_device *device, uint32_t circle)
                    (unsigned long long)dot.n, change.op_count);
     if (change.op_count == 0)
         return;
-    model_add(model, &change);
-    if (stream_chance(&world->workload, 10))
+    model_add(&world->model, &change);
+    if (is_killed || stream_chance(&world->workload, 10))
         check_device(world, device);
 }
 
-static bool copy_file(const char *from, const char *to)
-{
-    struct stat info;
-    int in = open(from, O_RDONLY | O_CLOEXEC);
-    int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR);
-    bool is_copied = in >= 0 && out >= 0 && fstat(in, &info) == 0 &&
-                     sendfile(out, in, NULL, (size_t)info.st_size) == info.st_size;
-
-    if (in >= 0)
-        (void)close(in);
-    if (out >= 0)
-        (void)close(out);
-    return is_copied;
-}
-
-void work_save_lost(struct world *world, struct sim_device *device, uint32_t circle)
-{
-    char data[SIM_PATH_MAX + 16];
-    char copy[SIM_PATH_MAX + 16];
-    struct attempt attempt;
-    struct dot dot;
-
-    if (!check_merged(world, device, circle))
-        return;
-    (void)snprintf(data, sizeof data, "%s/data.mdb", device->folder);
-    (void)snprintf(copy, sizeof copy, "%s/before", device->folder);
-    if (!copy_file(data, copy))
-        world_fail(world, "folder", "%s cannot be copied", data);
-    draw_attempt(world, circle, &attempt);
-    enum kith_err err = save_attempt(world, device, circle, &attempt, &dot);
-    world_trace(world, (uint64_t)err);
-    connections_lose_device(world, device);
-    replica_close(&device->replica);
-    if (!copy_file(copy, data))
-        world_fail(world, "folder", "%s cannot be restored", data);
-    world_start_device(world, device, false);
-    (void)check_merged(world, device, circle);
-}
-
-void work_grant(struct world *world, struct sim_device *device, uint32_t circle)
+void work_grant(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
 {
     const struct roster *roster = replica_roster(device->replica);
     uint32_t person = 1 + stream_below(&world->workload, roster->person_count);
@@ -204,12 +184,17 @@ void work_grant(struct world *world, struct sim_device *device, uint32_t circle)
         world->circles[circle].rights[device->person] == CIRCLE_READ ||
         !check_merged(world, device, circle))
         return;
+    if (is_killed)
+        disk_stop(stream_below(&world->faults, DISK_WRITES_MAX));
     enum kith_err err = replica_grant(device->replica, world->circles[circle].id, &member);
+    bool is_lost = disk_repair() && err != KITH_OK;
+    if (is_killed)
+        world_crash_device(world, device);
     world_say(world, "device %u lets person %u into circle %u: %s", device->number, person, circle,
               error_name(err));
     world_trace(world, (uint64_t)err);
     if (err == KITH_OK)
         *given = member.right;
-    else if (err != KITH_EXISTS || !check_is_member(world, circle, person))
+    else if (!is_lost && (err != KITH_EXISTS || !check_is_member(world, circle, person)))
         world_fail(world, "grant", "by device %u: %s", device->number, error_name(err));
 }

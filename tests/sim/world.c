@@ -124,6 +124,7 @@ void world_open(struct world *world, uint64_t seed, const char *parent)
     world->seed = seed;
     world->is_verbose = is_verbose;
     world->now_ms = SIM_START_MS;
+    world->latest_ms = SIM_START_MS;
     world->workload = stream_of(seed, 1);
     world->network = stream_of(seed, 2);
     world->faults = stream_of(seed, 3);

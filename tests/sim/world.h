@@ -61,7 +61,8 @@ struct world {
     bool is_verbose;
     char folder[SIM_PATH_MAX];
     uint64_t trace;
-    uint64_t now_ms; /* the hub's clock */
+    uint64_t now_ms;    /* the hub's clock: it jumps like the devices' do */
+    uint64_t latest_ms; /* that it has shown */
     struct stream workload;
     struct stream network;
     struct stream faults;
