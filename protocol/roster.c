@@ -14,6 +14,8 @@ static const unsigned role_rights[] = {
     [MAY_REGISTER] = ROLE_SPECIALIST | ROLE_TRAINEE | ROLE_VOLUNTEER | ROLE_SUPERVISOR | ROLE_ADMIN,
     [MAY_GRANT] = ROLE_SPECIALIST | ROLE_SUPERVISOR | ROLE_CUSTODIAN | ROLE_ADMIN,
     [MAY_LEAD] = ROLE_SUPERVISOR | ROLE_ADMIN,
+    [MAY_END] = ROLE_ADMIN,
+    [MAY_WITHDRAW] = ROLE_SUPERVISOR | ROLE_CUSTODIAN | ROLE_ADMIN,
 };
 
 bool role_may(unsigned roles, enum role_right right)
@@ -44,6 +46,13 @@ const char *role_word(unsigned role)
         if (role_words[i].role == role)
             return role_words[i].word;
     return "";
+}
+
+const char *leaving_word(enum leaving leaving)
+{
+    static const char *const words[] = {"", "transferred", "retired", "revoked", "renewed"};
+
+    return words[leaving];
 }
 
 void roster_init(struct roster *roster)
@@ -85,6 +94,30 @@ unsigned roster_device_roles(const struct roster *roster, uint32_t device)
     return person ? person->roles : 0;
 }
 
+bool roster_is_ended_at(const struct roster_device *device, uint32_t seq)
+{
+    return device->ended != 0 && device->ended <= seq;
+}
+
+static void keys_read(struct wire_in *in, struct device_public *keys)
+{
+    wire_bin_exact(in, keys->sign, KEY_BYTES);
+    wire_bin_exact(in, keys->noise, KEY_BYTES);
+    wire_bin_exact(in, keys->box, KEY_BYTES);
+}
+
+/* Only what is handed over has a term. */
+static void end_read(struct wire_in *in, struct roster_entry *entry)
+{
+    wire_array_exact(in, 3);
+    entry->device = (uint32_t)wire_uint(in, DEVICE_MAX);
+    entry->leaving = (enum leaving)wire_uint(in, LEAVING_REVOKED);
+    entry->until_s = wire_uint(in, UINT64_MAX);
+    bool is_transfer = entry->leaving == LEAVING_TRANSFERRED;
+    if (entry->leaving == LEAVING_NOT || is_transfer != (entry->until_s != 0))
+        wire_fail(in, KITH_MALFORMED);
+}
+
 static void content_read(struct wire_in *in, struct roster_entry *entry)
 {
     switch (entry->type) {
@@ -94,9 +127,7 @@ static void content_read(struct wire_in *in, struct roster_entry *entry)
         wire_bin_exact(in, entry->hub_noise, KEY_BYTES);
         wire_bin_exact(in, entry->hub_sign, KEY_BYTES);
         entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
-        wire_bin_exact(in, entry->keys.sign, KEY_BYTES);
-        wire_bin_exact(in, entry->keys.noise, KEY_BYTES);
-        wire_bin_exact(in, entry->keys.box, KEY_BYTES);
+        keys_read(in, &entry->keys);
         return;
     case ROSTER_INVITE:
         wire_array_exact(in, 7);
@@ -110,15 +141,21 @@ static void content_read(struct wire_in *in, struct roster_entry *entry)
         return;
     case ROSTER_ENROL:
         wire_array_exact(in, 3);
-        wire_bin_exact(in, entry->keys.sign, KEY_BYTES);
-        wire_bin_exact(in, entry->keys.noise, KEY_BYTES);
-        wire_bin_exact(in, entry->keys.box, KEY_BYTES);
+        keys_read(in, &entry->keys);
         return;
     case ROSTER_ROLE:
         wire_array_exact(in, 3);
         entry->person = (uint32_t)wire_uint(in, PERSON_MAX);
         entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
         entry->supervisor = (uint32_t)wire_uint(in, PERSON_MAX);
+        return;
+    case ROSTER_END:
+        end_read(in, entry);
+        return;
+    case ROSTER_RENEW:
+        wire_array_exact(in, 4);
+        entry->device = (uint32_t)wire_uint(in, DEVICE_MAX);
+        keys_read(in, &entry->keys);
         return;
     }
     wire_fail(in, KITH_UNKNOWN_TYPE);
@@ -127,6 +164,13 @@ static void content_read(struct wire_in *in, struct roster_entry *entry)
 static void put_key(struct buffer *out, const uint8_t key[static KEY_BYTES])
 {
     wire_put_bin(out, bytes_of(key, KEY_BYTES));
+}
+
+static void keys_write(struct buffer *out, const struct device_public *keys)
+{
+    put_key(out, keys->sign);
+    put_key(out, keys->noise);
+    put_key(out, keys->box);
 }
 
 static void content_write(struct buffer *out, const struct roster_entry *entry)
@@ -138,9 +182,7 @@ static void content_write(struct buffer *out, const struct roster_entry *entry)
         put_key(out, entry->hub_noise);
         put_key(out, entry->hub_sign);
         wire_put_uint(out, entry->roles);
-        put_key(out, entry->keys.sign);
-        put_key(out, entry->keys.noise);
-        put_key(out, entry->keys.box);
+        keys_write(out, &entry->keys);
         return;
     case ROSTER_INVITE:
         wire_put_array(out, 7);
@@ -154,15 +196,24 @@ static void content_write(struct buffer *out, const struct roster_entry *entry)
         return;
     case ROSTER_ENROL:
         wire_put_array(out, 3);
-        put_key(out, entry->keys.sign);
-        put_key(out, entry->keys.noise);
-        put_key(out, entry->keys.box);
+        keys_write(out, &entry->keys);
         return;
     case ROSTER_ROLE:
         wire_put_array(out, 3);
         wire_put_uint(out, entry->person);
         wire_put_uint(out, entry->roles);
         wire_put_uint(out, entry->supervisor);
+        return;
+    case ROSTER_END:
+        wire_put_array(out, 3);
+        wire_put_uint(out, entry->device);
+        wire_put_uint(out, entry->leaving);
+        wire_put_uint(out, entry->until_s);
+        return;
+    case ROSTER_RENEW:
+        wire_put_array(out, 4);
+        wire_put_uint(out, entry->device);
+        keys_write(out, &entry->keys);
         return;
     }
 }
@@ -246,6 +297,38 @@ static enum kith_err role_check(const struct roster *roster, const struct roster
                                                                             : KITH_NOT_ALLOWED;
 }
 
+/* The last device that can invite is not ended: nobody could be let in any more. */
+static bool is_last_inviter(const struct roster *roster, const struct roster_device *device)
+{
+    if (device->state != DEVICE_ACTIVE ||
+        !role_may(roster_device_roles(roster, device->number), MAY_INVITE))
+        return false;
+    for (uint32_t i = 0; i < roster->device_count; i++) {
+        const struct roster_device *other = &roster->devices[i];
+        if (other != device && other->state == DEVICE_ACTIVE &&
+            role_may(roster_device_roles(roster, other->number), MAY_INVITE))
+            return false;
+    }
+    return true;
+}
+
+/* Who manages the roster, the person's supervisor and the person may end a device: whoever notices
+ * first that it is gone. One that is ended may only be ended for a stricter reason. */
+static enum kith_err end_check(const struct roster *roster, const struct roster_entry *entry)
+{
+    const struct roster_device *device = roster_device(roster, entry->device);
+    const struct roster_device *author = roster_device(roster, entry->author);
+
+    if (!device || !author || entry->leaving <= device->leaving)
+        return KITH_MALFORMED;
+    const struct roster_person *person = roster_person(roster, device->person);
+    bool is_close = author->person == device->person ||
+                    (person && person->supervisor && person->supervisor == author->person);
+    if (!is_close && !role_may(roster_device_roles(roster, entry->author), MAY_END))
+        return KITH_NOT_ALLOWED;
+    return is_last_inviter(roster, device) ? KITH_NOT_ALLOWED : KITH_OK;
+}
+
 static enum kith_err entry_check(const struct roster *roster, const struct roster_entry *entry)
 {
     const uint8_t *signer = entry_signer(roster, entry);
@@ -265,6 +348,10 @@ static enum kith_err entry_check(const struct roster *roster, const struct roste
         return KITH_OK;
     case ROSTER_ROLE:
         return role_check(roster, entry);
+    case ROSTER_END:
+        return end_check(roster, entry);
+    case ROSTER_RENEW:
+        return KITH_OK; /* signed by a device that is active */
     }
     return KITH_UNKNOWN_TYPE;
 }
@@ -285,6 +372,11 @@ static bool entry_fits(const struct roster *roster, const struct roster_entry *e
         return author && author->state == DEVICE_INVITED;
     case ROSTER_ROLE:
         return roster_person(roster, entry->person) != NULL;
+    case ROSTER_END:
+        return roster_device(roster, entry->device) != NULL;
+    case ROSTER_RENEW:
+        return author && author->state == DEVICE_ACTIVE &&
+               entry->device == roster->device_count + 1;
     }
     return false;
 }
@@ -353,6 +445,40 @@ static void apply_found(struct roster *roster, const struct roster_entry *entry)
     apply_device(roster, entry, 1, DEVICE_ACTIVE);
 }
 
+static void end_device(struct roster_device *device, const struct roster_entry *entry,
+                       enum leaving leaving)
+{
+    device->state = DEVICE_ENDED;
+    device->leaving = leaving;
+    device->until_s = entry->until_s;
+    if (device->ended == 0)
+        device->ended = entry->link.seq;
+}
+
+/* With a device go the open invitations that would let its holder in again: its person's own, and
+ * all that it has written if it is in wrong hands. */
+static void apply_end(struct roster *roster, const struct roster_entry *entry)
+{
+    struct roster_device *ended = &roster->devices[entry->device - 1];
+
+    end_device(ended, entry, entry->leaving);
+    for (uint32_t i = 0; i < roster->device_count; i++) {
+        struct roster_device *device = &roster->devices[i];
+        bool is_open = device->state == DEVICE_INVITED && device->invited_by == ended->number;
+        if (is_open && (device->person == ended->person || entry->leaving == LEAVING_REVOKED))
+            end_device(device, entry, entry->leaving);
+    }
+}
+
+static void apply_renew(struct roster *roster, const struct roster_entry *entry)
+{
+    struct roster_device *old = &roster->devices[entry->author - 1];
+
+    apply_device(roster, entry, old->person, DEVICE_ACTIVE);
+    roster->devices[roster->device_count - 1].renews = old->number;
+    end_device(old, entry, LEAVING_RENEWED);
+}
+
 static void entry_apply(struct roster *roster, const struct roster_entry *entry)
 {
     switch (entry->type) {
@@ -371,6 +497,12 @@ static void entry_apply(struct roster *roster, const struct roster_entry *entry)
         break;
     case ROSTER_ROLE:
         apply_person(roster, entry, entry->person);
+        break;
+    case ROSTER_END:
+        apply_end(roster, entry);
+        break;
+    case ROSTER_RENEW:
+        apply_renew(roster, entry);
         break;
     }
     roster->count = entry->link.seq;

@@ -7,8 +7,10 @@
  * trusts nobody. The hub serialises the list (an entry names the head it follows) and holds to the
  * same rules; it cannot add to it. An invitation reserves a device number with one-time keys; the
  * enrolment, signed with them, replaces them by the device's own. So keys can be sealed to a device
- * before it exists, and nobody need be online when it joins. No names are in here: people's names
- * are records in the agency's circle. Source: docs/protocol.md, section 6.
+ * before it exists, and nobody need be online when it joins. A device that was ended stays so:
+ * whoever goes on does it under a new number, invited or, renewing itself, signed for by the old
+ * one while that was active. No names are in here: people's names are records in the agency's
+ * circle. Source: docs/protocol.md, section 6.
  */
 #ifndef KITH_PROTOCOL_ROSTER_H
 #define KITH_PROTOCOL_ROSTER_H
@@ -40,6 +42,8 @@ enum role_right {
     MAY_REGISTER, /* a new participant: the genesis of a chart */
     MAY_GRANT,    /* let others into a chart it is a member of */
     MAY_LEAD,     /* be named as somebody's supervisor */
+    MAY_END,      /* end anybody's device */
+    MAY_WITHDRAW, /* take anybody but a custodian out of a chart; decide about what is held */
 };
 
 bool role_may(unsigned roles, enum role_right right);
@@ -48,7 +52,25 @@ unsigned role_of(struct bytes word);
 /* The words of a set of roles, for one role only; "" for 0. */
 const char *role_word(unsigned role);
 
-enum roster_type { ROSTER_FOUND = 1, ROSTER_INVITE = 2, ROSTER_ENROL = 3, ROSTER_ROLE = 4 };
+enum roster_type {
+    ROSTER_FOUND = 1,
+    ROSTER_INVITE = 2,
+    ROSTER_ENROL = 3,
+    ROSTER_ROLE = 4,
+    ROSTER_END = 5,   /* a device is ended, for ever */
+    ROSTER_RENEW = 6, /* a device ends itself and goes on as a new one */
+};
+
+/* Why a device, or a person in a circle, is there no more. A larger number is stricter. */
+enum leaving {
+    LEAVING_NOT = 0,
+    LEAVING_TRANSFERRED = 1, /* handed over: what it had not sent is taken for a set time */
+    LEAVING_RETIRED = 2,     /* left: what it had not sent is held for a decision */
+    LEAVING_REVOKED = 3,     /* lost or stolen: held, and marked suspect */
+    LEAVING_RENEWED = 4,     /* goes on under a new number: only a roster's RENEW says so */
+};
+/* "transferred", "retired", "revoked", "renewed"; "" for LEAVING_NOT. */
+const char *leaving_word(enum leaving leaving);
 
 enum device_state { DEVICE_INVITED = 1, DEVICE_ACTIVE = 2, DEVICE_ENDED = 3 };
 
@@ -68,7 +90,11 @@ struct roster_device {
     uint8_t
         invite_sign[KEY_BYTES]; /* the invitation's, for ever: it shows who signed the enrolment */
     uint64_t expires_s;         /* of the invitation */
-    uint32_t since;             /* the seq of its newest entry */
+    uint32_t since;             /* the seq of its newest entry but its end */
+    uint32_t ended;             /* the seq of the entry that ended it; 0: none did */
+    enum leaving leaving;       /* why */
+    uint64_t until_s;           /* TRANSFERRED: until when what it had not sent is taken */
+    uint32_t renews;            /* the number that it goes on from; 0 */
 };
 
 struct roster_person {
@@ -109,6 +135,8 @@ const struct roster_person *roster_person(const struct roster *roster, uint64_t 
 unsigned roster_roles_at(const struct roster *roster, uint32_t person, uint32_t seq);
 /* The roles now of the person behind a device; 0 for an unknown device. */
 unsigned roster_device_roles(const struct roster *roster, uint32_t device);
+/* Whether the device had been ended when the roster had `seq` entries. */
+bool roster_is_ended_at(const struct roster_device *device, uint32_t seq);
 
 /* Checks one entry against the head and adds it: signature, place, and whether its author may do
  * that. Nothing is changed on failure: STALE if it does not follow the head, SIGNATURE,
@@ -129,12 +157,14 @@ struct roster_entry {
     uint8_t root[KEY_BYTES];      /* FOUND */
     uint8_t hub_noise[KEY_BYTES]; /* FOUND */
     uint8_t hub_sign[KEY_BYTES];  /* FOUND */
-    uint32_t device;              /* INVITE */
+    uint32_t device;              /* INVITE, RENEW: the next; END: which */
     uint32_t person;              /* INVITE, ROLE */
     unsigned roles;               /* FOUND, INVITE, ROLE */
     uint32_t supervisor;          /* INVITE, ROLE */
     uint64_t expires_s;           /* INVITE */
-    struct device_public keys;    /* FOUND, ENROL; INVITE: sign and box */
+    struct device_public keys;    /* FOUND, ENROL, RENEW; INVITE: sign and box */
+    enum leaving leaving;         /* END */
+    uint64_t until_s;             /* END: TRANSFERRED only, otherwise 0 */
 };
 
 MUST_USE enum kith_err roster_entry_read(struct roster_entry *entry, struct bytes bytes);

@@ -137,6 +137,30 @@ void made_role(struct made_agency *agency, uint32_t person, unsigned roles, uint
     assert_int_equal(made_append(agency, &role, made_sign_secret(agency, 1)), KITH_OK);
 }
 
+void made_end(struct made_agency *agency, uint32_t device, enum leaving leaving)
+{
+    struct roster_entry end = {.type = ROSTER_END,
+                               .author = 1,
+                               .time_s = MADE_NOW_S,
+                               .device = device,
+                               .leaving = leaving,
+                               .until_s = leaving == LEAVING_TRANSFERRED ? MADE_EXPIRES_S : 0};
+
+    assert_int_equal(made_append(agency, &end, made_sign_secret(agency, 1)), KITH_OK);
+}
+
+uint32_t made_renewed(struct made_agency *agency, uint32_t device)
+{
+    uint32_t number = agency->roster.device_count + 1;
+    struct roster_entry renew = {
+        .type = ROSTER_RENEW, .author = device, .time_s = MADE_NOW_S, .device = number};
+
+    made_device_keys(&agency->devices[number - 1], number);
+    renew.keys = agency->devices[number - 1].keys;
+    assert_int_equal(made_append(agency, &renew, made_sign_secret(agency, device)), KITH_OK);
+    return number;
+}
+
 uint32_t made_person_of(const struct made_agency *agency, uint32_t device)
 {
     return roster_device(&agency->roster, device)->person;

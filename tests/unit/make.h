@@ -69,6 +69,10 @@ void made_enrol(struct made_agency *agency, uint32_t device);
 /* A new person, invited and enrolled: the number of the device. */
 uint32_t made_person(struct made_agency *agency, unsigned roles);
 void made_role(struct made_agency *agency, uint32_t person, unsigned roles, uint32_t supervisor);
+/* A device's end, by device 1; a transfer runs until MADE_EXPIRES_S. */
+void made_end(struct made_agency *agency, uint32_t device, enum leaving leaving);
+/* The number that the device goes on under. */
+uint32_t made_renewed(struct made_agency *agency, uint32_t device);
 uint32_t made_person_of(const struct made_agency *agency, uint32_t device);
 
 /* Signs the entry with its author's key. */

@@ -18,8 +18,9 @@ static void dump(const struct roster *roster, struct buffer *out)
     wire_put_uint(out, roster->count);
     for (uint32_t i = 1; i <= roster->device_count; i++) {
         const struct roster_device *device = roster_device(roster, i);
-        const uint64_t numbers[] = {device->number, device->person, device->invited_by,
-                                    device->state,  device->since,  device->expires_s};
+        const uint64_t numbers[] = {
+            device->number,    device->person, device->invited_by, device->state,   device->since,
+            device->expires_s, device->ended,  device->leaving,    device->until_s, device->renews};
         buffer_add(out, numbers, sizeof numbers);
         buffer_add(out, &device->keys, sizeof device->keys);
         buffer_add(out, device->invite_sign, KEY_BYTES);
@@ -542,6 +543,8 @@ static void rights_follow_from_roles(void **state)
         {MAY_REGISTER, ROLE_ALL & ~(unsigned)ROLE_CUSTODIAN},
         {MAY_GRANT, ROLE_SPECIALIST | ROLE_SUPERVISOR | ROLE_CUSTODIAN | ROLE_ADMIN},
         {MAY_LEAD, ROLE_SUPERVISOR | ROLE_ADMIN},
+        {MAY_END, ROLE_ADMIN},
+        {MAY_WITHDRAW, ROLE_SUPERVISOR | ROLE_CUSTODIAN | ROLE_ADMIN},
     };
 
     (void)state;
@@ -549,6 +552,176 @@ static void rights_follow_from_roles(void **state)
         for (unsigned roles = 0; roles <= ROLE_ALL; roles++)
             assert_int_equal(role_may(roles, rights[i].right), (roles & rights[i].roles) != 0);
     }
+}
+
+/* Ends a device, or tries to. */
+static enum kith_err end(struct made_agency *agency, uint32_t author, uint32_t device,
+                         enum leaving leaving, uint64_t until_s)
+{
+    struct roster_entry entry = {.type = ROSTER_END,
+                                 .author = author,
+                                 .device = device,
+                                 .leaving = leaving,
+                                 .until_s = until_s};
+    struct buffer out;
+
+    buffer_init(&out, ENTRY_MAX);
+    assert_int_equal(
+        roster_entry_write(&agency->roster, &entry, made_sign_secret(agency, author), &out),
+        KITH_OK);
+    enum kith_err err = append_checked(&agency->roster, buffer_view(&out));
+    buffer_clear(&out);
+    return err;
+}
+
+static void who_manages_leads_or_owns_a_device_may_end_it(void **state)
+{
+    /* The cast of staffed_agency, and 6: the trainee's second device. */
+    static const struct {
+        uint32_t author;
+        uint32_t device;
+        enum kith_err verdict;
+    } ends[] = {
+        {1, 2, KITH_OK},          /* an admin ends anybody's */
+        {1, 5, KITH_OK},          /* an invitation, too */
+        {3, 4, KITH_OK},          /* the trainee's supervisor */
+        {3, 2, KITH_NOT_ALLOWED}, /* whom it does not lead */
+        {4, 6, KITH_OK},          /* one's own other device */
+        {4, 4, KITH_OK},          /* and this one */
+        {2, 3, KITH_NOT_ALLOWED}, {4, 3, KITH_NOT_ALLOWED},
+        {5, 5, KITH_NOT_ALLOWED}, /* an invitation writes nothing */
+        {1, 1, KITH_NOT_ALLOWED}, /* the last that can let anybody in */
+        {1, 7, KITH_MALFORMED},   /* which is not there */
+        {1, 0, KITH_MALFORMED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        struct made_agency *agency = staffed_agency();
+        struct roster_entry invite = {.type = ROSTER_INVITE,
+                                      .author = 4,
+                                      .device = 6,
+                                      .person = 4,
+                                      .roles = ROLE_TRAINEE,
+                                      .supervisor = 3};
+        made_device_keys(&agency->devices[5], 6);
+        invite.keys = agency->devices[5].keys;
+        assert_int_equal(made_append(agency, &invite, made_sign_secret(agency, 4)), KITH_OK);
+        made_enrol(agency, 6);
+        enum kith_err err = end(agency, ends[i].author, ends[i].device, LEAVING_REVOKED, 0);
+        if (err != ends[i].verdict)
+            fail_msg("%u ends %u: %s", ends[i].author, ends[i].device, error_name(err));
+        made_agency_free(&agency);
+    }
+}
+
+static void a_device_is_ended_for_a_reason_that_only_grows_stricter(void **state)
+{
+    struct made_agency *agency = staffed_agency();
+    const struct roster *roster = &agency->roster;
+
+    (void)state;
+    assert_int_equal(end(agency, 1, 2, LEAVING_NOT, 0), KITH_MALFORMED);
+    assert_int_equal(end(agency, 1, 2, LEAVING_RENEWED, 0), KITH_MALFORMED);
+    assert_int_equal(end(agency, 1, 2, LEAVING_TRANSFERRED, 0), KITH_MALFORMED);
+    assert_int_equal(end(agency, 1, 2, LEAVING_RETIRED, 1), KITH_MALFORMED);
+    assert_int_equal(end(agency, 1, 2, LEAVING_TRANSFERRED, 77), KITH_OK);
+    const uint32_t ended = roster->count;
+    assert_int_equal(roster_device(roster, 2)->state, DEVICE_ENDED);
+    assert_int_equal(roster_device(roster, 2)->leaving, LEAVING_TRANSFERRED);
+    assert_int_equal(roster_device(roster, 2)->until_s, 77);
+    assert_int_equal(end(agency, 1, 2, LEAVING_TRANSFERRED, 99), KITH_MALFORMED);
+    assert_int_equal(end(agency, 1, 2, LEAVING_REVOKED, 0), KITH_OK);
+    assert_int_equal(roster_device(roster, 2)->leaving, LEAVING_REVOKED);
+    assert_int_equal(roster_device(roster, 2)->until_s, 0);
+    assert_int_equal(end(agency, 1, 2, LEAVING_RETIRED, 0), KITH_MALFORMED);
+    assert_false(roster_is_ended_at(roster_device(roster, 2), ended - 1));
+    assert_true(roster_is_ended_at(roster_device(roster, 2), ended));
+    made_agency_free(&agency);
+}
+
+static void an_ended_device_never_comes_back_by_itself(void **state)
+{
+    struct made_agency *agency = staffed_agency();
+    struct roster_entry again[] = {
+        {.type = ROSTER_ENROL, .author = 2},
+        {.type = ROSTER_RENEW, .author = 2, .device = 7},
+        {.type = ROSTER_INVITE, .author = 2, .device = 7, .person = 2, .roles = ROLE_SPECIALIST},
+        {.type = ROSTER_ROLE, .author = 2, .person = 2, .roles = ROLE_ADMIN},
+        {.type = ROSTER_END, .author = 2, .device = 2, .leaving = LEAVING_REVOKED},
+        {.type = ROSTER_FOUND, .author = 2},
+    };
+
+    (void)state;
+    /* It had prepared a way back: an invitation of its own. */
+    struct roster_entry invite = {
+        .type = ROSTER_INVITE, .author = 2, .device = 6, .person = 2, .roles = ROLE_SPECIALIST};
+    made_device_keys(&agency->devices[5], 600006);
+    invite.keys = agency->devices[5].keys;
+    assert_int_equal(made_append(agency, &invite, made_sign_secret(agency, 2)), KITH_OK);
+    made_end(agency, 2, LEAVING_RETIRED);
+    assert_int_equal(roster_device(&agency->roster, 6)->state, DEVICE_ENDED);
+    for (size_t i = 0; i < COUNT_OF(again); i++) {
+        struct buffer out;
+        again[i].keys = agency->devices[5].keys;
+        buffer_init(&out, ENTRY_MAX);
+        assert_int_equal(
+            roster_entry_write(&agency->roster, &again[i], made_sign_secret(agency, 2), &out),
+            KITH_OK);
+        assert_int_not_equal(append_checked(&agency->roster, buffer_view(&out)), KITH_OK);
+        buffer_clear(&out);
+    }
+    struct roster_entry enrol = {.type = ROSTER_ENROL, .author = 6};
+    enrol.keys = agency->devices[5].keys;
+    assert_int_equal(made_append(agency, &enrol, made_sign_secret(agency, 6)), KITH_EXPIRED);
+    made_agency_free(&agency);
+}
+
+static void a_revoked_admins_open_invitations_end_with_it(void **state)
+{
+    struct made_agency *agency = staffed_agency();
+    uint32_t admin = made_person(agency, ROLE_ADMIN); /* device 6 */
+    struct roster_entry invite = {
+        .type = ROSTER_INVITE, .author = admin, .device = 7, .person = 7, .roles = ROLE_ADMIN};
+
+    (void)state;
+    made_device_keys(&agency->devices[6], 7);
+    invite.keys = agency->devices[6].keys;
+    assert_int_equal(made_append(agency, &invite, made_sign_secret(agency, admin)), KITH_OK);
+    made_end(agency, admin, LEAVING_RETIRED);
+    assert_int_equal(roster_device(&agency->roster, 7)->state, DEVICE_INVITED);
+    made_end(agency, admin, LEAVING_REVOKED);
+    assert_int_equal(roster_device(&agency->roster, 7)->state, DEVICE_ENDED);
+    assert_int_equal(roster_device(&agency->roster, 5)->state, DEVICE_INVITED);
+    made_agency_free(&agency);
+}
+
+static void a_renewed_device_goes_on_under_a_new_number(void **state)
+{
+    struct made_agency *agency = staffed_agency();
+    const struct roster *roster = &agency->roster;
+    struct roster_entry renew = {.type = ROSTER_RENEW, .author = 2, .device = 7};
+    struct roster copy;
+
+    (void)state;
+    assert_int_equal(made_append(agency, &renew, made_sign_secret(agency, 2)), KITH_STALE);
+    renew.device = 6;
+    assert_int_equal(made_append(agency, &renew, made_sign_secret(agency, 3)), KITH_SIGNATURE);
+    assert_int_equal(made_renewed(agency, 2), 6);
+    assert_int_equal(roster_device(roster, 6)->state, DEVICE_ACTIVE);
+    assert_int_equal(roster_device(roster, 6)->person, 2);
+    assert_int_equal(roster_device(roster, 6)->renews, 2);
+    assert_int_equal(roster_device_roles(roster, 6), ROLE_SPECIALIST);
+    assert_int_equal(roster_device(roster, 2)->state, DEVICE_ENDED);
+    assert_int_equal(roster_device(roster, 2)->leaving, LEAVING_RENEWED);
+    /* The second of two clones finds its number ended. */
+    renew.device = 7;
+    assert_int_equal(made_append(agency, &renew, made_sign_secret(agency, 2)), KITH_NOT_ALLOWED);
+    made_end(agency, 6, LEAVING_TRANSFERRED);
+    replay_into(&copy, agency, roster->count);
+    assert_same_rosters(&copy, roster);
+    roster_clear(&copy);
+    made_agency_free(&agency);
 }
 
 int main(void)
@@ -573,6 +746,11 @@ int main(void)
         cmocka_unit_test(a_roster_grows_to_three_hundred_people),
         cmocka_unit_test(a_role_and_its_word_lead_to_each_other),
         cmocka_unit_test(rights_follow_from_roles),
+        cmocka_unit_test(who_manages_leads_or_owns_a_device_may_end_it),
+        cmocka_unit_test(a_device_is_ended_for_a_reason_that_only_grows_stricter),
+        cmocka_unit_test(an_ended_device_never_comes_back_by_itself),
+        cmocka_unit_test(a_revoked_admins_open_invitations_end_with_it),
+        cmocka_unit_test(a_renewed_device_goes_on_under_a_new_number),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
