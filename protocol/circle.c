@@ -4,9 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "protocol/wire.h"
-
-#define ENTRY_FIELDS 8 /* version, seq, prev, author, roster seq, time, type, content */
+#include "protocol/circle_internal.h"
 
 void circle_init(struct circle *circle)
 {
@@ -15,20 +13,31 @@ void circle_init(struct circle *circle)
 
 void circle_clear(struct circle *circle)
 {
+    free(circle->epochs);
     free(circle->members);
     free(circle->devices);
+    free(circle->lacks);
+    free(circle->cuts);
     circle_init(circle);
 }
 
-/* The first index whose number is not below `number`. */
-static uint32_t member_place(const struct circle *circle, uint32_t person)
+bool circle_kind_is_known(uint64_t kind)
+{
+    return kind >= CIRCLE_AGENCY && kind <= CIRCLE_WORK;
+}
+
+/* The first index of an ascending list whose number is not below `number`. The number is what a row
+ * begins with: persons and devices alike. */
+static uint32_t row_place(const void *rows, uint32_t count, size_t size, uint32_t number)
 {
     uint32_t low = 0;
-    uint32_t high = circle->member_count;
+    uint32_t high = count;
 
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (circle->members[middle].person < person)
+        uint32_t found;
+        memcpy(&found, (const uint8_t *)rows + middle * size, sizeof found);
+        if (found < number)
             low = middle + 1;
         else
             high = middle;
@@ -36,19 +45,45 @@ static uint32_t member_place(const struct circle *circle, uint32_t person)
     return low;
 }
 
-static uint32_t device_place(const struct circle *circle, uint32_t device)
-{
-    uint32_t low = 0;
-    uint32_t high = circle->device_count;
+_Static_assert(offsetof(struct circle_member, person) == 0, "row_place reads it there");
+_Static_assert(offsetof(struct circle_cut, device) == 0, "row_place reads it there");
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (circle->devices[middle] < device)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static uint32_t member_place(const struct circle *circle, uint32_t person)
+{
+    return row_place(circle->members, circle->member_count, sizeof *circle->members, person);
+}
+
+static uint32_t cut_place(const struct circle *circle, uint32_t device)
+{
+    return row_place(circle->cuts, circle->cut_count, sizeof *circle->cuts, device);
+}
+
+static bool list_has(const uint32_t *list, uint32_t count, uint32_t number)
+{
+    uint32_t place = row_place(list, count, sizeof *list, number);
+
+    return place < count && list[place] == number;
+}
+
+static void list_add(uint32_t *list, uint32_t *count, uint32_t number)
+{
+    uint32_t place = row_place(list, *count, sizeof *list, number);
+
+    if (place < *count && list[place] == number)
+        return;
+    memmove(&list[place + 1], &list[place], (*count - place) * sizeof *list);
+    list[place] = number;
+    (*count)++;
+}
+
+static void list_remove(uint32_t *list, uint32_t *count, uint32_t number)
+{
+    uint32_t place = row_place(list, *count, sizeof *list, number);
+
+    if (place == *count || list[place] != number)
+        return;
+    (*count)--;
+    memmove(&list[place], &list[place + 1], (*count - place) * sizeof *list);
 }
 
 const struct circle_member *circle_member(const struct circle *circle, uint32_t person)
@@ -65,13 +100,30 @@ const struct circle_member *circle_member(const struct circle *circle, uint32_t 
 
 bool circle_has_device(const struct circle *circle, uint32_t device)
 {
-    uint32_t place = device_place(circle, device);
-
-    return place < circle->device_count && circle->devices[place] == device;
+    return list_has(circle->devices, circle->device_count, device);
 }
 
-enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster,
-                               uint32_t device)
+bool circle_lacks(const struct circle *circle, uint32_t device)
+{
+    return list_has(circle->lacks, circle->lack_count, device);
+}
+
+const struct circle_cut *circle_cut(const struct circle *circle, uint32_t device)
+{
+    uint32_t place = cut_place(circle, device);
+    bool is_there = place < circle->cut_count && circle->cuts[place].device == device;
+
+    return is_there ? &circle->cuts[place] : NULL;
+}
+
+const uint8_t *circle_commitment(const struct circle *circle, uint32_t epoch)
+{
+    return epoch >= 1 && epoch <= circle->epoch ? circle->epochs[epoch - 1].commitment : NULL;
+}
+
+/* Whether the device's person is one who writes. */
+static enum kith_err member_check(const struct circle *circle, const struct roster *roster,
+                                  uint32_t device)
 {
     const struct roster_device *known = roster_device(roster, device);
 
@@ -81,249 +133,33 @@ enum kith_err circle_may_write(const struct circle *circle, const struct roster 
     return member && member->right == CIRCLE_WRITE ? KITH_OK : KITH_NOT_MEMBER;
 }
 
-static void members_read(struct wire_in *in, struct circle_entry *entry, struct arena *arena)
+enum kith_err circle_may_write(const struct circle *circle, const struct roster *roster,
+                               uint32_t device)
 {
-    uint32_t count = wire_array(in, CIRCLE_MEMBERS_MAX * 2);
+    enum kith_err err = member_check(circle, roster, device);
 
-    entry->members = arena_take(arena, (count / 2 + 1) * sizeof *entry->members);
-    if (!entry->members || count % 2 != 0) {
-        wire_fail(in, entry->members ? KITH_MALFORMED : KITH_MEMORY);
-        return;
-    }
-    for (uint32_t i = 0; i < count / 2; i++) {
-        struct circle_member *member = &entry->members[i];
-        member->person = (uint32_t)wire_uint(in, PERSON_MAX);
-        uint64_t right = wire_uint(in, CIRCLE_WRITE);
-        if (member->person == 0 || (i > 0 && member->person <= member[-1].person) ||
-            (right != CIRCLE_READ && right != CIRCLE_WRITE))
-            wire_fail(in, KITH_MALFORMED);
-        member->right = right == CIRCLE_WRITE ? CIRCLE_WRITE : CIRCLE_READ;
-    }
-    entry->member_count = count / 2;
+    if (!err && roster_device(roster, device)->state == DEVICE_ENDED)
+        return KITH_ENDED;
+    return !err && circle_cut(circle, device) ? KITH_NOT_MEMBER : err;
 }
 
-static void devices_read(struct wire_in *in, struct circle_entry *entry, struct arena *arena)
+static enum kith_err cut_check(const struct circle_cut *cut, const struct change_header *header,
+                               const uint8_t id[static HASH_BYTES])
 {
-    uint32_t count = wire_array(in, CIRCLE_DEVICES_MAX);
-
-    entry->devices = arena_take(arena, (count + 1) * sizeof *entry->devices);
-    if (!entry->devices) {
-        wire_fail(in, KITH_MEMORY);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        entry->devices[i] = (uint32_t)wire_uint(in, DEVICE_MAX);
-        if (entry->devices[i] == 0 || (i > 0 && entry->devices[i] <= entry->devices[i - 1]))
-            wire_fail(in, KITH_MALFORMED);
-    }
-    entry->device_count = count;
+    if (header->n == cut->n)
+        return seal_equal(id, cut->id, HASH_BYTES) ? KITH_OK : KITH_FORKED;
+    bool is_late = cut->leaving == LEAVING_TRANSFERRED && header->epoch <= cut->epoch;
+    return header->n < cut->n || is_late ? KITH_OK : KITH_HELD;
 }
 
-static bool kind_is_known(uint64_t kind)
+enum kith_err circle_takes(const struct circle *circle, const struct roster *roster,
+                           const struct change_header *header, const uint8_t id[static HASH_BYTES])
 {
-    return kind >= CIRCLE_AGENCY && kind <= CIRCLE_WORK;
-}
+    const struct circle_cut *cut = circle_cut(circle, header->device);
 
-static void content_read(struct wire_in *in, struct circle_entry *entry, struct arena *arena)
-{
-    switch (entry->type) {
-    case CIRCLE_GENESIS:
-        wire_array_exact(in, 6);
-        wire_bin_exact(in, entry->agency, ID_BYTES);
-        entry->kind = (enum circle_kind)wire_uint(in, CIRCLE_WORK);
-        if (!kind_is_known(entry->kind))
-            wire_fail(in, KITH_MALFORMED);
-        wire_bin_exact(in, entry->salt, ID_BYTES);
-        wire_bin_exact(in, entry->commitment, HASH_BYTES);
-        members_read(in, entry, arena);
-        devices_read(in, entry, arena);
-        return;
-    case CIRCLE_GRANT:
-        wire_array_exact(in, 2);
-        members_read(in, entry, arena);
-        devices_read(in, entry, arena);
-        return;
-    }
-    wire_fail(in, KITH_UNKNOWN_TYPE);
-}
-
-static void content_write(struct buffer *out, const struct circle_entry *entry)
-{
-    if (entry->type == CIRCLE_GENESIS) {
-        wire_put_array(out, 6);
-        wire_put_bin(out, bytes_of(entry->agency, ID_BYTES));
-        wire_put_uint(out, entry->kind);
-        wire_put_bin(out, bytes_of(entry->salt, ID_BYTES));
-        wire_put_bin(out, bytes_of(entry->commitment, HASH_BYTES));
-    } else {
-        wire_put_array(out, 2);
-    }
-    wire_put_array(out, entry->member_count * 2);
-    for (uint32_t i = 0; i < entry->member_count; i++) {
-        wire_put_uint(out, entry->members[i].person);
-        wire_put_uint(out, entry->members[i].right);
-    }
-    wire_put_array(out, entry->device_count);
-    for (uint32_t i = 0; i < entry->device_count; i++)
-        wire_put_uint(out, entry->devices[i]);
-}
-
-static const struct chain_tags tags = {SEAL_CIRCLE_ENTRY, SEAL_CIRCLE_SIGN};
-
-enum kith_err circle_entry_read(struct circle_entry *entry, struct bytes bytes, struct arena *arena)
-{
-    struct wire_in in;
-
-    memset(entry, 0, sizeof *entry);
-    enum kith_err err = chain_open(bytes, &tags, ENTRY_FIELDS, &entry->link, &in);
-    if (err)
-        return err;
-    entry->author = (uint32_t)wire_uint(&in, DEVICE_MAX);
-    entry->roster_seq = (uint32_t)wire_uint(&in, ROSTER_ENTRIES_MAX);
-    entry->time_s = wire_uint(&in, UINT64_MAX);
-    entry->type = (enum circle_type)wire_uint(&in, UINT8_MAX);
-    content_read(&in, entry, arena);
-    return wire_close(&in);
-}
-
-enum kith_err circle_entry_write(const struct circle *circle, struct circle_entry *entry,
-                                 const uint8_t sign_secret[static SIGN_KEY_BYTES],
-                                 struct buffer *out)
-{
-    size_t start = chain_begin(out, ENTRY_FIELDS, circle->count, circle->head, &entry->link);
-
-    wire_put_uint(out, entry->author);
-    wire_put_uint(out, entry->roster_seq);
-    wire_put_uint(out, entry->time_s);
-    wire_put_uint(out, entry->type);
-    content_write(out, entry);
-    return chain_sign(out, start, &tags, sign_secret, &entry->link);
-}
-
-void circle_id(const uint8_t genesis_hash[static HASH_BYTES], uint8_t id[static ID_BYTES])
-{
-    struct bytes hash = bytes_of(genesis_hash, HASH_BYTES);
-
-    seal_id(SEAL_CIRCLE_ID, &hash, 1, id);
-}
-
-/* Everybody named must exist: persons on the roster, devices of members. */
-static enum kith_err names_check(const struct circle *circle, const struct roster *roster,
-                                 const struct circle_entry *entry, bool is_agency)
-{
-    for (uint32_t i = 0; i < entry->member_count; i++)
-        if (!roster_person(roster, entry->members[i].person))
-            return KITH_MALFORMED;
-    for (uint32_t i = 0; i < entry->device_count; i++) {
-        const struct roster_device *device = roster_device(roster, entry->devices[i]);
-        bool is_member = is_agency;
-        if (!device)
-            return KITH_MALFORMED;
-        for (uint32_t k = 0; k < entry->member_count; k++)
-            is_member = is_member || entry->members[k].person == device->person;
-        if (!is_member && !circle_member(circle, device->person))
-            return KITH_MALFORMED;
-    }
-    return KITH_OK;
-}
-
-static const struct circle_member *entry_member(const struct circle_entry *entry, uint32_t person)
-{
-    for (uint32_t i = 0; i < entry->member_count; i++)
-        if (entry->members[i].person == person)
-            return &entry->members[i];
-    return NULL;
-}
-
-/* A genesis names its author and, whoever that is, the custodians: a chart cannot be made that they
- * cannot open. A private circle of a worker's own is the exception. */
-static enum kith_err genesis_check(const struct roster *roster, const struct circle_entry *entry,
-                                   uint32_t person)
-{
-    unsigned roles = roster_roles_at(roster, person, entry->roster_seq);
-
-    if (!seal_equal(entry->agency, roster->agency, ID_BYTES))
-        return KITH_FOREIGN;
-    if (entry->kind == CIRCLE_AGENCY)
-        return entry->author == 1 && entry->member_count == 0 ? KITH_OK : KITH_NOT_ALLOWED;
-    if (entry->kind == CIRCLE_CHART && !role_may(roles, MAY_REGISTER))
-        return KITH_NOT_ALLOWED;
-    const struct circle_member *author = entry_member(entry, person);
-    if (!author || author->right != CIRCLE_WRITE)
-        return KITH_MALFORMED;
-    if (entry->kind == CIRCLE_PERSON)
-        return KITH_OK;
-    for (uint32_t i = 0; i < roster->person_count; i++) {
-        uint32_t number = roster->people[i].number;
-        if ((roster_roles_at(roster, number, entry->roster_seq) & ROLE_CUSTODIAN) &&
-            !entry_member(entry, number))
-            return KITH_NOT_ALLOWED;
-    }
-    return KITH_OK;
-}
-
-/* What belongs to everybody or to one worker alone has none. */
-static bool has_custodians(const struct circle *circle)
-{
-    return circle->kind != CIRCLE_AGENCY && circle->kind != CIRCLE_PERSON;
-}
-
-/* A custodian that is not in yet. */
-static bool is_owed(const struct circle *circle, const struct roster *roster,
-                    const struct circle_member *member, uint32_t roster_seq)
-{
-    unsigned roles = roster_roles_at(roster, member->person, roster_seq);
-
-    return has_custodians(circle) && (roles & ROLE_CUSTODIAN) && member->right == CIRCLE_WRITE &&
-           !circle_member(circle, member->person);
-}
-
-/* Only somebody who may grant lets new people in; every member may seal the key to members' further
- * devices and to custodians, which is what is owed. */
-static enum kith_err grant_check(const struct circle *circle, const struct roster *roster,
-                                 const struct circle_entry *entry, uint32_t person)
-{
-    unsigned roles = roster_roles_at(roster, person, entry->roster_seq);
-    const struct circle_member *author = circle_member(circle, person);
-
-    if (!author)
-        return KITH_NOT_MEMBER;
-    bool may_grant = author->right == CIRCLE_WRITE && role_may(roles, MAY_GRANT);
-    for (uint32_t i = 0; i < entry->member_count; i++) {
-        const struct circle_member *member = &entry->members[i];
-        const struct circle_member *known = circle_member(circle, member->person);
-        if (circle->kind == CIRCLE_AGENCY || (known && known->right == member->right))
-            return KITH_MALFORMED;
-        if (!may_grant && !is_owed(circle, roster, member, entry->roster_seq))
-            return KITH_NOT_ALLOWED;
-    }
-    return KITH_OK;
-}
-
-static enum kith_err entry_check(const struct circle *circle, const struct roster *roster,
-                                 const struct circle_entry *entry)
-{
-    const struct roster_device *author = roster_device(roster, entry->author);
-
-    if (!author || author->state == DEVICE_INVITED)
-        return KITH_UNKNOWN_DEVICE;
-    if (entry->roster_seq > roster->count)
-        return KITH_STALE;
-    /* Nobody claims to have known less than the own enrolment: that would be a way around
-     * custodians named before. */
-    if (entry->roster_seq < author->since)
-        return KITH_MALFORMED;
-    enum kith_err err =
-        seal_verify(SEAL_CIRCLE_SIGN, author->keys.sign, entry->link.hash, entry->link.signature);
-    if (err)
-        return err;
-    bool is_genesis = entry->type == CIRCLE_GENESIS;
-    if (is_genesis != (entry->link.seq == 1))
-        return KITH_MALFORMED;
-    err = is_genesis ? genesis_check(roster, entry, author->person)
-                     : grant_check(circle, roster, entry, author->person);
-    return err ? err
-               : names_check(circle, roster, entry, is_genesis && entry->kind == CIRCLE_AGENCY);
+    if (header->epoch < 1 || header->epoch > circle->epoch)
+        return KITH_EPOCH;
+    return cut ? cut_check(cut, header, id) : member_check(circle, roster, header->device);
 }
 
 static void add_member(struct circle *circle, const struct circle_member *member)
@@ -340,16 +176,48 @@ static void add_member(struct circle *circle, const struct circle_member *member
     circle->member_count++;
 }
 
-static void add_device(struct circle *circle, uint32_t device)
+static void remove_member(struct circle *circle, uint32_t person)
 {
-    uint32_t place = device_place(circle, device);
+    uint32_t place = member_place(circle, person);
 
-    if (place < circle->device_count && circle->devices[place] == device)
+    if (place == circle->member_count || circle->members[place].person != person)
         return;
-    memmove(&circle->devices[place + 1], &circle->devices[place],
-            (circle->device_count - place) * sizeof *circle->devices);
-    circle->devices[place] = device;
-    circle->device_count++;
+    circle->member_count--;
+    memmove(&circle->members[place], &circle->members[place + 1],
+            (circle->member_count - place) * sizeof *circle->members);
+}
+
+static void add_cut(struct circle *circle, const struct circle_cut *cut, uint64_t time_s)
+{
+    uint32_t place = cut_place(circle, cut->device);
+
+    if (place == circle->cut_count || circle->cuts[place].device != cut->device) {
+        memmove(&circle->cuts[place + 1], &circle->cuts[place],
+                (circle->cut_count - place) * sizeof *circle->cuts);
+        circle->cut_count++;
+    }
+    circle->cuts[place] = *cut;
+    circle->cuts[place].epoch = circle->epoch;
+    circle->cuts[place].time_s = time_s;
+    list_remove(circle->devices, &circle->device_count, cut->device);
+    list_remove(circle->lacks, &circle->lack_count, cut->device);
+}
+
+/* Who is let in again to write was taken out by mistake: all that its active devices wrote counts.
+ */
+static void lift_cuts(struct circle *circle, const struct roster *roster,
+                      const struct circle_entry *entry, uint32_t person)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < circle->cut_count; i++) {
+        const struct roster_device *device = roster_device(roster, circle->cuts[i].device);
+        bool is_lifted =
+            device && device->person == person && !roster_is_ended_at(device, entry->roster_seq);
+        if (!is_lifted)
+            circle->cuts[kept++] = circle->cuts[i];
+    }
+    circle->cut_count = kept;
 }
 
 static bool is_within_limits(enum circle_kind kind, size_t members, size_t devices)
@@ -359,46 +227,116 @@ static bool is_within_limits(enum circle_kind kind, size_t members, size_t devic
     return members <= CIRCLE_MEMBERS_MAX && devices <= devices_max;
 }
 
-/* One more than is needed, so that nothing is ever asked for no bytes. */
-static enum kith_err make_room(struct circle *circle, size_t members, size_t devices)
-{
-    struct circle_member *more_members =
-        realloc(circle->members, (members + 1) * sizeof *more_members);
+/* How many rows of each list there may be. */
+struct circle_room {
+    size_t epochs;
+    size_t members;
+    size_t devices;
+    size_t lacks;
+    size_t cuts;
+};
 
-    if (!more_members)
-        return KITH_MEMORY;
-    circle->members = more_members;
-    uint32_t *more_devices = realloc(circle->devices, (devices + 1) * sizeof *more_devices);
-    if (!more_devices)
-        return KITH_MEMORY;
-    circle->devices = more_devices;
-    return KITH_OK;
+/* One more than is needed, so that nothing is ever asked for no bytes. */
+static enum kith_err make_room(struct circle *circle, const struct circle_room *room)
+{
+    struct circle_epoch *epochs = realloc(circle->epochs, (room->epochs + 1) * sizeof *epochs);
+    circle->epochs = epochs ? epochs : circle->epochs;
+    struct circle_member *members = realloc(circle->members, (room->members + 1) * sizeof *members);
+    circle->members = members ? members : circle->members;
+    uint32_t *devices = realloc(circle->devices, (room->devices + 1) * sizeof *devices);
+    circle->devices = devices ? devices : circle->devices;
+    uint32_t *lacks = realloc(circle->lacks, (room->lacks + 1) * sizeof *lacks);
+    circle->lacks = lacks ? lacks : circle->lacks;
+    struct circle_cut *cuts = realloc(circle->cuts, (room->cuts + 1) * sizeof *cuts);
+    circle->cuts = cuts ? cuts : circle->cuts;
+    return epochs && members && devices && lacks && cuts ? KITH_OK : KITH_MEMORY;
 }
 
 static enum kith_err entry_make_room(struct circle *circle, const struct circle_entry *entry)
 {
     enum circle_kind kind = entry->type == CIRCLE_GENESIS ? entry->kind : circle->kind;
-    size_t members = (size_t)circle->member_count + entry->member_count;
-    size_t devices = (size_t)circle->device_count + entry->device_count;
+    const struct circle_room room = {
+        .epochs = (size_t)circle->epoch + 1,
+        .members = (size_t)circle->member_count + entry->member_count,
+        .devices = (size_t)circle->device_count + entry->device_count,
+        .lacks = (size_t)circle->lack_count + 1,
+        .cuts = (size_t)circle->cut_count + entry->cut_count,
+    };
 
-    return is_within_limits(kind, members, devices) ? make_room(circle, members, devices)
-                                                    : KITH_TOO_LARGE;
+    if (!is_within_limits(kind, room.members, room.devices) || room.cuts > DEVICE_MAX ||
+        room.epochs > EPOCH_MAX)
+        return KITH_TOO_LARGE;
+    return make_room(circle, &room);
 }
 
-static void entry_apply(struct circle *circle, const struct circle_entry *entry)
+static void begin_epoch(struct circle *circle, const struct circle_entry *entry)
 {
-    if (entry->type == CIRCLE_GENESIS) {
+    struct circle_epoch *epoch = &circle->epochs[circle->epoch++];
+
+    epoch->seq = entry->link.seq;
+    memcpy(epoch->commitment, entry->commitment, HASH_BYTES);
+}
+
+static void apply_people(struct circle *circle, const struct roster *roster,
+                         const struct circle_entry *entry)
+{
+    for (uint32_t i = 0; i < entry->member_count; i++) {
+        add_member(circle, &entry->members[i]);
+        if (entry->members[i].right == CIRCLE_WRITE)
+            lift_cuts(circle, roster, entry, entry->members[i].person);
+    }
+    for (uint32_t i = 0; i < entry->device_count; i++) {
+        list_add(circle->devices, &circle->device_count, entry->devices[i]);
+        list_remove(circle->lacks, &circle->lack_count, entry->devices[i]);
+    }
+}
+
+static void apply_rotate(struct circle *circle, const struct circle_entry *entry)
+{
+    for (uint32_t i = 0; i < entry->cut_count; i++)
+        add_cut(circle, &entry->cuts[i], entry->time_s);
+    for (uint32_t i = 0; i < entry->leaver_count; i++)
+        remove_member(circle, entry->leavers[i].person);
+    circle->lack_count = 0; /* of the new epoch nobody has said it yet */
+    begin_epoch(circle, entry);
+}
+
+static void apply_admit(struct circle *circle, const struct circle_entry *entry)
+{
+    struct circle_cut *cut = &circle->cuts[cut_place(circle, entry->device)];
+
+    cut->n = entry->n;
+    memcpy(cut->id, entry->id, HASH_BYTES);
+}
+
+static void entry_apply(struct circle *circle, const struct roster *roster,
+                        const struct circle_entry *entry)
+{
+    switch (entry->type) {
+    case CIRCLE_GENESIS:
         memcpy(circle->agency, entry->agency, ID_BYTES);
-        memcpy(circle->commitment, entry->commitment, HASH_BYTES);
         circle_id(entry->link.hash, circle->id);
         circle->kind = entry->kind;
-        circle->epoch = 1;
+        begin_epoch(circle, entry);
+        apply_people(circle, roster, entry);
+        break;
+    case CIRCLE_GRANT:
+        apply_people(circle, roster, entry);
+        break;
+    case CIRCLE_ROTATE:
+        apply_rotate(circle, entry);
+        break;
+    case CIRCLE_ADMIT:
+        apply_admit(circle, entry);
+        break;
+    case CIRCLE_REJECT:
+        break; /* the cut stays where it is: the entry is for the record */
+    case CIRCLE_LACK:
+        list_add(circle->lacks, &circle->lack_count, entry->author);
+        break;
     }
-    for (uint32_t i = 0; i < entry->member_count; i++)
-        add_member(circle, &entry->members[i]);
-    for (uint32_t i = 0; i < entry->device_count; i++)
-        add_device(circle, entry->devices[i]);
     circle->count = entry->link.seq;
+    circle->roster_seq = entry->roster_seq;
     memcpy(circle->head, entry->link.hash, HASH_BYTES);
 }
 
@@ -414,99 +352,83 @@ enum kith_err circle_append(struct circle *circle, const struct roster *roster, 
     err = KITH_STALE;
     if (!chain_follows(&entry.link, circle->count, circle->head))
         goto out;
-    err = entry_check(circle, roster, &entry);
+    err = circle_entry_check(circle, roster, &entry);
     if (err)
         goto out;
     err = entry_make_room(circle, &entry);
     if (err)
         goto out;
-    entry_apply(circle, &entry);
+    entry_apply(circle, roster, &entry);
 out:
     arena_clear(&arena);
     return err;
 }
 
-void owed_add_member(struct circle_owed *owed, const struct circle_member *member)
-{
-    uint32_t place = owed->member_count;
+/* The state as a fixed head and rows of big-endian words: this never travels. */
+#define STATE_HEAD_BYTES (2 * ID_BYTES + HASH_BYTES + 8 * 4)
+#define EPOCH_ROW_BYTES  (4 + HASH_BYTES)
+#define CUT_ROW_BYTES    (4 + 4 + 8 + 8 + HASH_BYTES + 4 + 8)
 
-    while (place > 0 && owed->members[place - 1].person > member->person)
-        place--;
-    bool is_there = place > 0 && owed->members[place - 1].person == member->person;
-    if (is_there || owed->member_count == owed->max)
-        return;
-    memmove(&owed->members[place + 1], &owed->members[place],
-            (owed->member_count - place) * sizeof *owed->members);
-    owed->members[place] = *member;
-    owed->member_count++;
+static size_t state_bytes(const struct circle_room *room)
+{
+    return STATE_HEAD_BYTES + room->epochs * EPOCH_ROW_BYTES + room->members * 8 +
+           (room->devices + room->lacks) * 4 + room->cuts * CUT_ROW_BYTES;
 }
 
-void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,
-                 struct circle_owed *owed)
+static uint8_t *list_encode(uint8_t *to, const uint32_t *list, uint32_t count)
 {
-    bool is_guarded = has_custodians(circle);
-
-    for (uint32_t i = 0; is_guarded && i < roster->person_count && owed->member_count < owed->max;
-         i++) {
-        const struct roster_person *person = &roster->people[i];
-        if ((person->roles & ROLE_CUSTODIAN) && !circle_member(circle, person->number))
-            owed_add_member(owed, &(struct circle_member){person->number, CIRCLE_WRITE});
-    }
-    for (uint32_t i = 0; i < roster->device_count && owed->device_count < owed->max; i++) {
-        const struct roster_device *device = &roster->devices[i];
-        bool is_open = device->state == DEVICE_ACTIVE ||
-                       (device->state == DEVICE_INVITED && device->expires_s > now_s);
-        bool is_member = circle_member(circle, device->person) != NULL;
-        for (uint32_t k = 0; k < owed->member_count; k++)
-            is_member = is_member || owed->members[k].person == device->person;
-        if (is_open && is_member && !circle_has_device(circle, device->number))
-            owed->devices[owed->device_count++] = device->number;
-    }
+    for (uint32_t i = 0; i < count; i++, to += 4)
+        put_u32(to, list[i]);
+    return to;
 }
 
-/* A fixed head, then members and devices as big-endian words: this never travels. */
-#define STATE_HEAD_BYTES (ID_BYTES + ID_BYTES + 4 + 4 + HASH_BYTES + 4 + HASH_BYTES + 4 + 4)
+static uint8_t *cut_encode(uint8_t *to, const struct circle_cut *cut)
+{
+    put_u32(to, cut->device);
+    put_u32(to + 4, cut->leaving);
+    put_u64(to + 8, cut->until_s);
+    put_u64(to + 16, cut->n);
+    memcpy(to + 24, cut->id, HASH_BYTES);
+    put_u32(to + 56, cut->epoch);
+    put_u64(to + 60, cut->time_s);
+    return to + CUT_ROW_BYTES;
+}
 
 void circle_encode(const struct circle *circle, struct buffer *out)
 {
-    uint8_t *to = buffer_extend(out, STATE_HEAD_BYTES + (size_t)circle->member_count * 8 +
-                                         (size_t)circle->device_count * 4);
+    const struct circle_room room = {circle->epoch, circle->member_count, circle->device_count,
+                                     circle->lack_count, circle->cut_count};
+    uint8_t *to = buffer_extend(out, state_bytes(&room));
 
     if (!to)
         return;
     memcpy(to, circle->agency, ID_BYTES);
     memcpy(to + 16, circle->id, ID_BYTES);
-    put_u32(to + 32, circle->kind);
-    put_u32(to + 36, circle->count);
-    memcpy(to + 40, circle->head, HASH_BYTES);
-    put_u32(to + 72, circle->epoch);
-    memcpy(to + 76, circle->commitment, HASH_BYTES);
-    put_u32(to + 108, circle->member_count);
-    put_u32(to + 112, circle->device_count);
-    to += STATE_HEAD_BYTES;
+    memcpy(to + 32, circle->head, HASH_BYTES);
+    const uint32_t words[] = {circle->kind,       circle->count,        circle->roster_seq,
+                              circle->epoch,      circle->member_count, circle->device_count,
+                              circle->lack_count, circle->cut_count};
+    to = list_encode(to + 64, words, sizeof words / sizeof *words);
+    for (uint32_t i = 0; i < circle->epoch; i++, to += EPOCH_ROW_BYTES) {
+        put_u32(to, circle->epochs[i].seq);
+        memcpy(to + 4, circle->epochs[i].commitment, HASH_BYTES);
+    }
     for (uint32_t i = 0; i < circle->member_count; i++, to += 8) {
         put_u32(to, circle->members[i].person);
         put_u32(to + 4, circle->members[i].right);
     }
-    for (uint32_t i = 0; i < circle->device_count; i++, to += 4)
-        put_u32(to, circle->devices[i]);
+    to = list_encode(to, circle->devices, circle->device_count);
+    to = list_encode(to, circle->lacks, circle->lack_count);
+    for (uint32_t i = 0; i < circle->cut_count; i++)
+        to = cut_encode(to, &circle->cuts[i]);
 }
 
-/* Numbers ascend and rights exist: the searches rely on it. */
-static bool lists_are_sound(const uint8_t *from, size_t members, size_t devices)
+/* Numbers at the beginning of each row ascend: the searches rely on it. */
+static bool rows_ascend(const uint8_t *from, size_t count, size_t size)
 {
     uint32_t last = 0;
 
-    for (size_t i = 0; i < members; i++, from += 8) {
-        uint32_t right = get_u32(from + 4);
-        if (get_u32(from) <= last || (right != CIRCLE_READ && right != CIRCLE_WRITE))
-            return false;
-        last = get_u32(from);
-    }
-    if (last > PERSON_MAX)
-        return false;
-    last = 0;
-    for (size_t i = 0; i < devices; i++, from += 4) {
+    for (size_t i = 0; i < count; i++, from += size) {
         if (get_u32(from) <= last)
             return false;
         last = get_u32(from);
@@ -514,44 +436,99 @@ static bool lists_are_sound(const uint8_t *from, size_t members, size_t devices)
     return last <= DEVICE_MAX;
 }
 
-static bool state_is_sound(struct bytes bytes)
+static bool rows_are_sound(const uint8_t *from, const struct circle_room *room)
+{
+    const uint8_t *members = from + room->epochs * EPOCH_ROW_BYTES;
+    const uint8_t *devices = members + room->members * 8;
+    const uint8_t *lacks = devices + room->devices * 4;
+    const uint8_t *cuts = lacks + room->lacks * 4;
+
+    if (!rows_ascend(from, room->epochs, EPOCH_ROW_BYTES) ||
+        !rows_ascend(members, room->members, 8) || !rows_ascend(devices, room->devices, 4) ||
+        !rows_ascend(lacks, room->lacks, 4) || !rows_ascend(cuts, room->cuts, CUT_ROW_BYTES))
+        return false;
+    for (size_t i = 0; i < room->members; i++) {
+        uint32_t right = get_u32(members + i * 8 + 4);
+        if (right != CIRCLE_READ && right != CIRCLE_WRITE)
+            return false;
+    }
+    for (size_t i = 0; i < room->cuts; i++) {
+        uint32_t leaving = get_u32(cuts + i * CUT_ROW_BYTES + 4);
+        if (leaving == LEAVING_NOT || leaving > LEAVING_RENEWED)
+            return false;
+    }
+    return true;
+}
+
+static bool state_is_sound(struct bytes bytes, struct circle_room *room)
 {
     if (bytes.len < STATE_HEAD_BYTES)
         return false;
-    uint32_t kind = get_u32(bytes.ptr + 32);
-    size_t members = get_u32(bytes.ptr + 108);
-    size_t devices = get_u32(bytes.ptr + 112);
-    return kind_is_known(kind) && is_within_limits((enum circle_kind)kind, members, devices) &&
-           bytes.len == STATE_HEAD_BYTES + members * 8 + devices * 4 &&
-           lists_are_sound(bytes.ptr + STATE_HEAD_BYTES, members, devices);
+    const uint8_t *words = bytes.ptr + 64;
+    uint32_t kind = get_u32(words);
+    *room = (struct circle_room){get_u32(words + 12), get_u32(words + 16), get_u32(words + 20),
+                                 get_u32(words + 24), get_u32(words + 28)};
+    return circle_kind_is_known(kind) && room->epochs >= 1 && room->epochs <= EPOCH_MAX &&
+           room->cuts <= DEVICE_MAX && room->lacks <= room->devices &&
+           is_within_limits((enum circle_kind)kind, room->members, room->devices) &&
+           bytes.len == state_bytes(room) && rows_are_sound(bytes.ptr + STATE_HEAD_BYTES, room);
+}
+
+static const uint8_t *list_decode(const uint8_t *from, uint32_t *list, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++, from += 4)
+        list[i] = get_u32(from);
+    return from;
+}
+
+static void cut_decode(const uint8_t *from, struct circle_cut *cut)
+{
+    cut->device = get_u32(from);
+    cut->leaving = (enum leaving)get_u32(from + 4);
+    cut->until_s = get_u64(from + 8);
+    cut->n = get_u64(from + 16);
+    memcpy(cut->id, from + 24, HASH_BYTES);
+    cut->epoch = get_u32(from + 56);
+    cut->time_s = get_u64(from + 60);
+}
+
+static void head_decode(struct circle *circle, const uint8_t *from)
+{
+    memcpy(circle->agency, from, ID_BYTES);
+    memcpy(circle->id, from + 16, ID_BYTES);
+    memcpy(circle->head, from + 32, HASH_BYTES);
+    circle->kind = (enum circle_kind)get_u32(from + 64);
+    circle->count = get_u32(from + 68);
+    circle->roster_seq = get_u32(from + 72);
+    circle->epoch = get_u32(from + 76);
+    circle->member_count = get_u32(from + 80);
+    circle->device_count = get_u32(from + 84);
+    circle->lack_count = get_u32(from + 88);
+    circle->cut_count = get_u32(from + 92);
 }
 
 enum kith_err circle_decode(struct circle *circle, struct bytes bytes)
 {
-    const uint8_t *from = bytes.ptr;
+    struct circle_room room;
 
-    if (!state_is_sound(bytes))
+    if (!state_is_sound(bytes, &room))
         return KITH_DAMAGED;
-    uint32_t members = get_u32(from + 108);
-    uint32_t devices = get_u32(from + 112);
-    enum kith_err err = make_room(circle, members, devices);
+    enum kith_err err = make_room(circle, &room);
     if (err)
         return err;
-    memcpy(circle->agency, from, ID_BYTES);
-    memcpy(circle->id, from + 16, ID_BYTES);
-    circle->kind = (enum circle_kind)get_u32(from + 32);
-    circle->count = get_u32(from + 36);
-    memcpy(circle->head, from + 40, HASH_BYTES);
-    circle->epoch = get_u32(from + 72);
-    memcpy(circle->commitment, from + 76, HASH_BYTES);
-    circle->member_count = members;
-    circle->device_count = devices;
-    from += STATE_HEAD_BYTES;
-    for (uint32_t i = 0; i < members; i++, from += 8) {
+    head_decode(circle, bytes.ptr);
+    const uint8_t *from = bytes.ptr + STATE_HEAD_BYTES;
+    for (uint32_t i = 0; i < circle->epoch; i++, from += EPOCH_ROW_BYTES) {
+        circle->epochs[i].seq = get_u32(from);
+        memcpy(circle->epochs[i].commitment, from + 4, HASH_BYTES);
+    }
+    for (uint32_t i = 0; i < circle->member_count; i++, from += 8) {
         circle->members[i].person = get_u32(from);
         circle->members[i].right = get_u32(from + 4) == CIRCLE_WRITE ? CIRCLE_WRITE : CIRCLE_READ;
     }
-    for (uint32_t i = 0; i < devices; i++, from += 4)
-        circle->devices[i] = get_u32(from);
+    from = list_decode(from, circle->devices, circle->device_count);
+    from = list_decode(from, circle->lacks, circle->lack_count);
+    for (uint32_t i = 0; i < circle->cut_count; i++, from += CUT_ROW_BYTES)
+        cut_decode(from, &circle->cuts[i]);
     return KITH_OK;
 }

@@ -63,6 +63,10 @@ const char *error_name(enum kith_err err)
         return "busy";
     case KITH_ENDED:
         return "ended";
+    case KITH_HELD:
+        return "held";
+    case KITH_HELD_FULL:
+        return "held_full";
     case KITH_FULL:
         return "full";
     case KITH_IO:

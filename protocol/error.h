@@ -55,6 +55,10 @@ enum kith_actor {
     X(33, STATE, PEER, "a message that has no place at this point of the session")                 \
     X(34, BUSY, TIME, "the hub is busy: try again shortly")                                        \
     X(35, ENDED, PERSON, "this device was removed from the agency")                                \
+    X(36, HELD, PERSON,                                                                            \
+      "the hub holds this until a supervisor decides: this device had left before it arrived")     \
+    X(37, HELD_FULL, PERSON,                                                                       \
+      "the hub holds as much of this device as it may: a supervisor has to decide first")          \
     X(40, FULL, PERSON, "the disk is full: make room, nothing was lost")                           \
     X(41, IO, OPERATOR, "the disk reported an error: check it before going on")                    \
     X(42, DAMAGED, OPERATOR, "stored data is damaged: run verify")                                 \

@@ -102,7 +102,7 @@ static enum kith_err apply_box(struct applier *applier, struct bytes box)
     if (err)
         return err;
     epoch_commit(key, row->circle.epoch, commitment);
-    if (!seal_equal(commitment, row->circle.commitment, HASH_BYTES))
+    if (!seal_equal(commitment, circle_commitment(&row->circle, row->circle.epoch), HASH_BYTES))
         err = KITH_COMMITMENT;
     else
         device_key_put(&applier->txn, row->number, row->circle.epoch, key);
