@@ -253,6 +253,22 @@ static void visit_tasks(struct overview *over, const struct found_record *found,
                  visit->life.stale_cosign ? " again: it was amended" : "");
 }
 
+/* An addendum written by somebody who did not know of the void: a void by one who has read it
+ * settles that. */
+static void void_task(struct overview *over, const struct found_record *found,
+                      const struct visit *visit, const char *day)
+{
+    const struct roster *roster = replica_roster(over->kith->replica);
+    const struct roster_person *author = roster_person(roster, visit->specialist);
+
+    if (visit->life.beside_void && author &&
+        author->supervisor == replica_person(over->kith->replica))
+        add_task(over, "voided", found, "",
+                 "the voided visit of %s has an addendum from before the void was known: read it, "
+                 "and void it once more or write a new visit",
+                 day);
+}
+
 static void note_follow_up(struct chart *chart, const struct visit *visit, const char *day)
 {
     char date[DATE_CHARS + 1];
@@ -291,9 +307,13 @@ static bool take_visit(void *owner, const struct found_record *found)
     struct visit visit;
 
     over->err = read_visit(over, found, &visit);
-    if (over->err || visit.life.voided)
-        return !over->err;
+    if (over->err)
+        return false;
     (void)take_date(visit_text(&visit, RECORD_VISIT, VISIT_DATE), day);
+    if (visit.life.voided) {
+        void_task(over, found, &visit, day);
+        return !over->err;
+    }
     if (over->wants_tasks)
         visit_tasks(over, found, &visit, day);
     if (!chart)

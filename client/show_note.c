@@ -273,6 +273,7 @@ static enum kith_err show_labels(struct note_shower *on)
         {visit->life.is_amended, "amended"},
         {has_addendum(visit, ADDENDUM_CORRECTION), "corrected"},
         {visit->life.sign && has_addendum(visit, ADDENDUM_LATE_ENTRY), "late entry added"},
+        {visit->life.beside_void != NULL, "amended beside the void"},
         {visit->life.stale_cosign != NULL, "co-signature stale"},
         {is_late_open(visit), "late edits"},
         {visit->is_content_damaged, "damaged"},

@@ -144,6 +144,7 @@ struct note_life {
     const struct note_step *stale_cosign; /* of another, if none is of this */
     const struct note_step *returned;     /* not answered by a submission yet */
     const struct note_step *voided;
+    const struct note_step *beside_void; /* an addendum that no void has in its past */
 };
 
 /* Whether the author may take this step at all: its device is the person's, and the person's role

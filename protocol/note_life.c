@@ -193,6 +193,23 @@ static void find_void(struct note_life *life, const struct steps *steps)
             life->voided = step;
 }
 
+static bool is_under_void(const struct steps *steps, const struct note_step *addendum)
+{
+    for (const struct note_step *step = NULL; (step = next_step(steps, NOTE_VOID, step));)
+        if (note_step_knows(step, addendum->dot))
+            return true;
+    return false;
+}
+
+/* Void and addendum that knew nothing of each other: the void wins, and somebody has to read what
+ * the addendum says. */
+static void find_beside_void(struct note_life *life, const struct steps *steps)
+{
+    for (const struct note_step *step = NULL; (step = next_step(steps, NOTE_ADDEND, step));)
+        if (!is_under_void(steps, step) && comes_first(step, life->beside_void))
+            life->beside_void = step;
+}
+
 static enum note_state find_state(const struct note_life *life, const struct steps *steps)
 {
     if (life->voided)
@@ -220,5 +237,7 @@ void note_life_read(struct note_life *life, const struct note_place *place,
         find_cosign(life, &all);
         find_return(life, &all);
     }
+    if (life->voided)
+        find_beside_void(life, &all);
     life->state = find_state(life, &all);
 }
