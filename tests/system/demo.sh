@@ -112,7 +112,25 @@ kith sync --json | indent
 show "kith visit show ${first:0:8}"
 kith visit show "${first:0:8}" | indent
 
-say '7. What the hub has of it.'
+say '7. Ana signs; Rosa co-signs what she has read. What is signed stays.'
+who=ana
+show "kith visit sign ${first:0:8}"
+kith visit sign "${first:0:8}" 2>&1 | indent || true
+kith visit edit "$first" code=H0038 interventions+=shared_lived_experience >/dev/null
+show "kith visit edit ${first:0:8} code=H0038 interventions+=shared_lived_experience"
+show "kith visit sign ${first:0:8}"
+kith visit sign "$first" | indent
+kith visit submit "$first" >/dev/null
+kith sync >/dev/null
+who=rosa
+kith sync >/dev/null
+show "kith visit cosign ${first:0:8}"
+kith visit cosign "$first" | indent
+show "kith visit edit ${first:0:8} response='...'"
+kith visit edit "$first" response='...' 2>&1 | indent || true
+kith sync >/dev/null
+
+say '8. What the hub has of it.'
 "$bin/kithd" stats --data "$lab/hub" | indent
 found=0
 for word in Maria Lopez Rosa Quiroga 'church hall' frightened breathing 'Open Door'; do
