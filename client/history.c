@@ -23,6 +23,8 @@ struct history_row {
     struct kith_event event;
     uint64_t hlc;
     struct dot dot;
+    struct op replaces; /* of the operation only what it replaces */
+    bool is_placed;
 };
 
 struct historian {
@@ -86,13 +88,16 @@ static const char *copy_text(struct arena *arena, const char *text)
 }
 
 static void fill_row(struct historian *historian, struct history_row *row, struct dot dot,
-                     uint64_t hlc)
+                     uint64_t hlc, const struct op *op)
 {
+    struct bytes replaced = arena_copy(&historian->made->arena, op->supersedes);
     const struct roster_device *device =
         roster_device(replica_roster(historian->kith->replica), dot.device);
 
     row->hlc = hlc;
     row->dot = dot;
+    row->replaces.supersedes = replaced;
+    row->replaces.supersedes_count = replaced.len ? op->supersedes_count : 0;
     row->event.person = copy_text(&historian->made->arena,
                                   device ? home_person_name(historian->kith, device->person) : "");
     row->event.device = dot.device;
@@ -109,7 +114,7 @@ static void tell_step(struct historian *historian, struct dot dot, uint64_t hlc,
 
     if (!row)
         return;
-    fill_row(historian, row, dot, hlc);
+    fill_row(historian, row, dot, hlc, op);
     row->event.field = "life";
     row->event.op = '+';
     row->event.value =
@@ -132,21 +137,78 @@ static void note_event(void *owner, struct dot dot, uint64_t hlc, const struct o
     if (!row)
         return;
     historian->err = schema_show(field, op->value, &names, &historian->made->arena, &value);
-    fill_row(historian, row, dot, hlc);
+    fill_row(historian, row, dot, hlc, op);
     row->event.field = field->name;
     row->event.op = op_sign(op->kind);
     row->event.value = value.text;
     row->event.is_live = op->kind != OP_DROP && is_live(historian->record, op->field, dot);
 }
 
-static int compare_rows(const void *a, const void *b)
+/* The order of rows: by their stamps, but never an effect before its cause, which a wrong clock may
+ * have stamped with a later time. Causes are what a device wrote before, and what an operation
+ * replaces. */
+
+static int compare_dots(const void *a, const void *b)
 {
-    const struct history_row *left = a;
-    const struct history_row *right = b;
+    return dot_compare(((const struct history_row *)a)->dot, ((const struct history_row *)b)->dot);
+}
+
+static int compare_stamps(const void *a, const void *b)
+{
+    const struct history_row *left = *(struct history_row *const *)a;
+    const struct history_row *right = *(struct history_row *const *)b;
 
     if (left->hlc != right->hlc)
         return left->hlc < right->hlc ? -1 : 1;
-    return dot_compare(left->dot, right->dot);
+    return left < right ? -1 : left > right;
+}
+
+/* The last row of a change; NULL if it wrote nothing here. */
+static struct history_row *row_of(const struct history_made *made, struct dot dot)
+{
+    size_t low = 0;
+    size_t high = made->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (dot_compare(made->rows[middle].dot, dot) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && dot_compare(made->rows[low - 1].dot, dot) == 0 ? &made->rows[low - 1] : NULL;
+}
+
+static struct history_row *next_cause(const struct history_made *made, struct history_row *row)
+{
+    struct op rest = row->replaces;
+    struct dot replaced;
+
+    if (row > made->rows && row[-1].dot.device == row->dot.device && !row[-1].is_placed)
+        return row - 1;
+    while (op_next_superseded(&rest, &replaced)) {
+        struct history_row *cause = row_of(made, replaced);
+        if (cause && !cause->is_placed)
+            return cause;
+    }
+    return NULL;
+}
+
+/* Puts a row behind its causes. `stack` has room for all rows: each comes there once. */
+static void place_row(struct history_made *made, struct history_row *row,
+                      struct history_row **stack, struct kith_event *events)
+{
+    size_t depth = 0;
+
+    while (row || depth > 0) {
+        if (row) {
+            row->is_placed = true;
+            stack[depth++] = row;
+        } else {
+            events[made->public.count++] = stack[--depth]->event;
+        }
+        row = depth > 0 ? next_cause(made, stack[depth - 1]) : NULL;
+    }
 }
 
 static enum kith_err collect(struct historian *historian, struct store_txn *txn,
@@ -166,15 +228,24 @@ static enum kith_err collect(struct historian *historian, struct store_txn *txn,
 
 static enum kith_err publish(struct history_made *made)
 {
-    struct kith_event *events = arena_take(&made->arena, (made->count + 1) * sizeof *events);
+    struct arena *arena = &made->arena;
+    struct kith_event *events = arena_take(arena, (made->count + 1) * sizeof *events);
+    struct history_row **order =
+        arena_take(arena, (made->count + 1) * sizeof(struct history_row *));
+    struct history_row **stack =
+        arena_take(arena, (made->count + 1) * sizeof(struct history_row *));
 
-    if (!events)
+    if (!events || !order || !stack)
         return KITH_MEMORY;
     if (made->count > 0)
-        qsort(made->rows, made->count, sizeof *made->rows, compare_rows);
+        qsort(made->rows, made->count, sizeof *made->rows, compare_dots);
     for (size_t i = 0; i < made->count; i++)
-        events[i] = made->rows[i].event;
-    made->public.count = made->count;
+        order[i] = &made->rows[i];
+    if (made->count > 0)
+        qsort(order, made->count, sizeof(struct history_row *), compare_stamps);
+    for (size_t i = 0; i < made->count; i++)
+        if (!order[i]->is_placed)
+            place_row(made, order[i], stack, events);
     made->public.events = events;
     return KITH_OK;
 }

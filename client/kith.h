@@ -309,7 +309,8 @@ struct kith_tasks {
 KITH_API int kith_tasks(struct kith *kith, struct kith_tasks **tasks);
 KITH_API void kith_tasks_free(struct kith_tasks **tasks);
 
-/* Every value ever written to a record, in the order in which they were merged here. */
+/* Every value ever written to a record, by the times that the devices gave it, but never an effect
+ * before its cause: a wrong clock misplaces nothing that others had read. */
 struct kith_event {
     const char *field;
     char op; /* as in kith_input; also for what a list got */

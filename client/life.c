@@ -351,8 +351,8 @@ static enum kith_err check_void(struct act *act)
     enum kith_err err = check_author(act);
 
     /* Voided again by somebody else, it covers what was written beside the void. */
-    bool is_whole = !life->beside_void || life->beside_void->person == act->step.person;
-    if (!err && life->voided && is_whole)
+    bool may_cover = life->beside_void && life->beside_void->person != act->step.person;
+    if (!err && life->voided && !may_cover)
         return home_fail(act->kith, KITH_STATE, "this visit is voided already");
     if (!err && life->cosign && act->step.person == act->visit.specialist)
         return home_fail(act->kith, KITH_NOT_ALLOWED,
