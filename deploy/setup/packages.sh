@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev'
-check="$build libcmocka-dev python3"
+check="$build libcmocka-dev python3 faketime"
 lint="$check clang clang-format clang-tidy cppcheck"
 
 case "${1:-}" in

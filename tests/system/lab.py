@@ -32,6 +32,10 @@ class Failed(AssertionError):
     pass
 
 
+class Skipped(Exception):
+    """What a test would show cannot be shown here, or not yet."""
+
+
 class Result:
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -132,10 +136,13 @@ class Laptop:
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.home = os.path.join(lab.folder, "home-" + name)
+        self.clock = None  # what `faketime -f` takes, like "+3h" or "@2036-01-01 09:00:00"
         lab.laptops.append(self)
 
     def run(self, *arguments, **options):
         command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.lab.passphrase_file]
+        if self.clock:
+            command = ["faketime", "-f", self.clock] + command
         return Result(subprocess.run(command + list(arguments), capture_output=True, text=True,
                                      timeout=options.pop("timeout", 120), stdin=subprocess.DEVNULL, **options))
 
@@ -248,6 +255,8 @@ def main(tests):
             with Lab() as lab:
                 test(lab)
             print("ok    %s (%.1f s)" % (test.__name__, time.monotonic() - started), flush=True)
+        except Skipped as why:
+            print("SKIP  %s: %s" % (test.__name__, why), flush=True)
         except Exception as error:  # the next test is run all the same
             failed += 1
             print("FAIL  %s: %s: %s" % (test.__name__, type(error).__name__, error), flush=True)

@@ -61,6 +61,14 @@ class Agency:
         return visit
 
 
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).timestamp()
+
+
+def moment(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
 def both_orders(first, second):
     """The number of the turn, and who syncs first in it."""
     return enumerate(((first, second), (second, first)))

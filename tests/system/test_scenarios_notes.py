@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens to a note when several people or devices touch it without knowing of each other."""
 from lab import expect, main
-from stage import (Agency, both_orders, device_number, kinds, meet, refuses, same_for, shown, tasks_about, told,
-                   values_of)
+from stage import (Agency, both_orders, device_number, kinds, meet, moment, now, refuses, same_for, shown, tasks_about,
+                   told, values_of)
+
+WRONG_CLOCKS = ["+3h", "@2036-01-01 09:00:00", "@1980-01-06 09:00:00"]
 
 
 def s01_two_devices_of_one_specialist_edit_two_fields_of_one_draft(lab):
@@ -147,6 +149,56 @@ def s06_supervisor_voids_while_the_specialist_adds_an_addendum(lab):
     expect(outcomes[0] == outcomes[1], "whoever syncs first: %s" % outcomes)
 
 
+def s07_a_wrong_clock(lab):
+    agency = Agency(lab, tablet=True)
+    ana, tablet, rosa = agency.ana, agency.tablet, agency.rosa
+    for turn, clock in enumerate(WRONG_CLOCKS):
+        draft = agency.draft(tablet, rosa, back=turn)
+        ana.clock = clock
+        # Written at once: one of them is shown, both are kept.
+        ana.ok("visit", "edit", draft, "location_detail=Back door")
+        tablet.ok("visit", "edit", draft, "location_detail=Front door")
+        meet(ana, tablet)
+        kept = {value for value, _, _ in values_of(tablet, draft, "location_detail")}
+        expect(kept == {"Back door", "Front door"}, "both are kept: %s" % kept)
+        # Written by somebody who has read it: that stands, whatever the clocks say.
+        tablet.ok("visit", "edit", draft, "location_detail=Side door")
+        meet(tablet, ana)
+        expect(shown(ana, draft)["fields"]["location_detail"] == "Side door", clock + ": not won for ever")
+        ana.ok("visit", "edit", draft, "location_detail=Garden door")
+        meet(ana, tablet, rosa)
+        fields = shown(rosa, draft)["fields"]
+        expect(fields["location_detail"] == "Garden door", clock + ": nor lost")
+        expect([fields[name][11:16] for name in ("start", "end")] == ["09:00", "09:45"], "typed times are kept")
+        for device in (ana, tablet, rosa):
+            order = [value for value, _, _ in values_of(device, draft, "location_detail")]
+            expect(order[2:] == ["Side door", "Garden door"], "%s: history has cause before effect: %s" % (clock, order))
+        for event in tablet.json("visit", "history", draft):
+            if event["value"] in ("Side door", "Garden door"):
+                expect(abs(now() - moment(event["time"])) < 300, "%s misled another device: %s" % (clock, event))
+        ana.clock = None
+        ana.sync()
+
+
+def s07_a_note_signed_with_a_wrong_clock(lab):
+    agency = Agency(lab)
+    ana, rosa = agency.ana, agency.rosa
+    for turn, clock in enumerate(WRONG_CLOCKS):
+        visit = agency.draft(rosa, back=turn)
+        ana.clock = clock
+        ana.sync()
+        refuses(ana, 4, "clock", "visit", "sign", visit)
+        expect("clock" in kinds(ana.json("visit", "show", visit)["missing"]), "the draft says so too")
+        ana.ok("visit", "sign", visit, "--clock-ok")
+        ana.clock = None
+        meet(ana, rosa)
+        view = same_for(visit, ana, rosa)
+        sign = view["steps"][0]
+        expect(abs(now() - moment(sign["time"])) < 300, "signed at the time of the hub's clock: " + sign["time"])
+        expect(abs(sign["clock_offset_ms"]) > 2 * 3600 * 1000, "and it says how far off the laptop was")
+        expect(sign["verified"] and "late entry" not in view["labels"], "in time, whatever the laptop thought")
+
+
 def s08_two_visits_at_the_same_time(lab):
     agency = Agency(lab, tablet=True, second_specialist=True)
     ana, tablet, rosa, omar = agency.ana, agency.tablet, agency.rosa, agency.omar
@@ -224,5 +276,7 @@ if __name__ == "__main__":
           s03_signed_on_one_device_while_edited_on_another,
           s04_specialist_amends_while_supervisor_cosigns_the_version_before,
           s06_supervisor_voids_while_the_specialist_adds_an_addendum,
+          s07_a_wrong_clock,
+          s07_a_note_signed_with_a_wrong_clock,
           s08_two_visits_at_the_same_time,
           s09_two_devices_change_the_start_of_a_draft])
