@@ -133,7 +133,7 @@ $(out)/lib%.a:
 $(out)/kithd: $(call objects,$(daemon)) $(out)/libbase.a
 $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
 $(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
-$(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libbase.a
+$(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
 $(out)/kithd $(out)/kith $(out)/bench $(out)/sim:
 	$(say) LD $@
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@

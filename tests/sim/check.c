@@ -78,14 +78,14 @@ static const struct model_op *find_op(const struct world *world, const struct mo
             wire_put_uint(element, change->n);
         }
         if (op->kind != OP_PUT)
-            value_write(element, op->kind == OP_KEYED ? op->key : op->value);
+            value_write(world, element, op->kind == OP_KEYED ? op->key : op->value);
         if (bytes_equal(buffer_view(element), reg->element))
             return op;
     }
     return NULL;
 }
 
-static bool is_right_value(const struct model_op *op, struct bytes value)
+static bool is_right_value(const struct world *world, const struct model_op *op, struct bytes value)
 {
     static const uint8_t nil_value[] = {0xC0};
     struct buffer expected;
@@ -94,7 +94,7 @@ static bool is_right_value(const struct model_op *op, struct bytes value)
     if (op->kind == OP_ADD || op->kind == OP_APPEND)
         buffer_add(&expected, nil_value, sizeof nil_value);
     else
-        value_write(&expected, op->value);
+        value_write(world, &expected, op->value);
     bool is_right = bytes_equal(buffer_view(&expected), value);
     buffer_clear(&expected);
     return is_right;
@@ -115,7 +115,7 @@ static uint32_t check_record(struct world *world, const struct sim_device *devic
             const struct model_change *change =
                 model_find(&world->model, circle, live->dot.device, live->dot.n);
             const struct model_op *op = find_op(world, change, circle, record, reg, &element);
-            if (!op || !is_right_value(op, live->value))
+            if (!op || !is_right_value(world, op, live->value))
                 world_fail(world, "live", "device %u shows a value that nobody typed there",
                            device->number);
             if (!model_is_live(&world->model, &device->merged[circle], change, op))
@@ -231,5 +231,7 @@ void check_device(struct world *world, struct sim_device *device)
         if (!check_is_member(world, circle, device->person))
             world_fail(world, "access", "device %u has circle %u", device->number, circle);
         (void)check_records(world, device, circle);
+        if (stream_chance(&world->workload, 25))
+            (void)check_notes(world, device, circle);
     }
 }

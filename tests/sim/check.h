@@ -12,6 +12,10 @@ bool check_is_member(const struct world *world, uint32_t circle, uint32_t person
 bool check_merged(struct world *world, struct sim_device *device, uint32_t circle);
 /* Every record of a circle against the model; the hash of them all, in order of type and id. */
 uint64_t check_records(struct world *world, struct sim_device *device, uint32_t circle);
+/* Every step of the life of a circle's note that this device shows: its signature verifies, and
+ * the content that was signed is there as it was signed, whatever was written later. None that was
+ * shown once is missing. The hash of where the note stands. */
+uint64_t check_notes(struct world *world, struct sim_device *device, uint32_t circle);
 /* What the device was promised stands on the hub. */
 void check_receipts(struct world *world, struct sim_device *device);
 /* All of the above for one device. */

@@ -142,11 +142,11 @@ static bool is_same_op(const struct world *world, uint32_t circle, const struct 
         known->kind != op->kind)
         return false;
     buffer_init(&value, VALUE_MAX);
-    value_write(&value, known->value);
+    value_write(world, &value, known->value);
     bool is_same = bytes_equal(buffer_view(&value), op->value);
     buffer_reset(&value);
     if (known->kind == OP_KEYED) {
-        value_write(&value, known->key);
+        value_write(world, &value, known->key);
         is_same = is_same && bytes_equal(buffer_view(&value), op->key);
     }
     buffer_clear(&value);
@@ -264,8 +264,9 @@ void check_healed(struct world *world)
             if (!check_is_member(world, circle, device->person))
                 continue;
             uint64_t hash = check_records(world, device, circle);
+            hash = mix(hash, check_notes(world, device, circle));
             if (has_hash[circle] && hash != hashes[circle])
-                world_fail(world, "converge", "device %u has other records in circle %u",
+                world_fail(world, "converge", "device %u has another state of circle %u",
                            device->number, circle);
             has_hash[circle] = true;
             hashes[circle] = hash;

@@ -19,6 +19,12 @@
 #define SIM_OPS_MAX     3
 #define SIM_RECORDS     3 /* of one circle */
 
+/* A chart has a participant, a visit and its note. */
+enum { SIM_PARTICIPANT, SIM_VISIT, SIM_NOTE };
+
+/* The fields that people write; the first of a visit says whose it is. */
+enum { FIELD_ONE = 2, FIELD_TWO, FIELD_SET, FIELD_LIST, FIELD_KEYED };
+
 struct model_op {
     uint32_t record;
     uint32_t field;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Plants faults in protocol/ and store/, one at a time, and shows that the simulator finds each.
+"""Plants faults in protocol/, store/ and client/, one at a time, and shows that the simulator finds each.
 
 Usage: mutants.py [NAME...]; MUTANT_SEEDS=N. A fault is a text that stands exactly once in a file, and another for it.
 Prints for each at which seed it was caught and by which invariant; ends with 1 if one survives.
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-PACKAGES = "msgpack lmdb libsodium libzstd"
+PACKAGES = "libuv msgpack lmdb libsodium libzstd"
 OUT = "build/release"
 
 # (name, file, text, instead)
@@ -121,6 +121,8 @@ MUTANTS = (
     ("the hub loses the last frame of a message", "protocol/session_hub.c",
      "        err = read_frame(session, &frame, raw, &has_data);",
      "        if (batch.left.len > 0 || !has_data)\n            err = read_frame(session, &frame, raw, &has_data);"),
+    ("a pull is answered before the data with it is stored", "protocol/session_hub.c",
+     "session->has_pull && !session->is_loading && !session->is_ingesting &&", "session->has_pull && !session->is_loading &&"),
     ("an answer is not counted", "protocol/session_device.c",
      "        session->unanswered -= ack.batches;", "        session->unanswered -= ack.batches > 1;"),
     ("concurrent values stand as they came", "protocol/merge.c",
@@ -143,6 +145,18 @@ MUTANTS = (
      "    if (err && err != KITH_RETRY) {\n        enum kith_err read_err = replica_read_roster(applier->replica);"),
     ("what a first try answered is answered again", "store/ingest_commit.c",
      "    buffer_reset(&ingest->lines);\n    ingest->line_count = 0;", "    ingest->line_count = 0;"),
+    ("a signature covers one change more", "protocol/note.c",
+     "            return dot.n <= known.n;", "            return dot.n <= known.n + 1;"),
+    ("what was signed takes in what came later", "client/visit.c",
+     "        if (is_content && note_step_knows(sign, at->dot) && !is_replaced(past, sign, at))",
+     "        if (is_content && !is_replaced(past, sign, at))"),
+    ("what was signed loses what was replaced later", "client/visit.c",
+     "        if (by->op.field != old->op.field || !bytes_equal(by->element, old->element) ||\n"
+     "            !note_step_knows(sign, by->dot))",
+     "        if (by->op.field != old->op.field || !bytes_equal(by->element, old->element) ||\n            !sign)"),
+    ("a signature is made for another place", "protocol/note.c",
+     "    seal_sign(SEAL_NOTE_SIGN, sign_secret, hash, signature);",
+     "    hash[0] ^= step->past_count > 1;\n    seal_sign(SEAL_NOTE_SIGN, sign_secret, hash, signature);"),
     ("what is here already is taken again", "store/replica_apply.c",
      "        if (n <= chain->received)\n            continue;\n        row->change = change;",
      "        if (n < chain->received)\n            continue;\n        row->change = change;"),
@@ -165,9 +179,8 @@ def build(folder, number, path, text, instead):
     changed = os.path.join(place, path)
     with open(changed, "w", encoding="utf-8") as file:
         file.write(source.replace(text, instead))
-    replaced = os.path.join(OUT, path[:-2] + ".o")
-    objects = [name for part in ("protocol", "store", "tests/sim") for name in glob.glob("%s/%s/*.o" % (OUT, part))
-               if name != replaced and os.path.exists(name[len(OUT) + 1:-2] + ".c")]
+    objects = [name for name in glob.glob(OUT + "/tests/sim/*.o") if os.path.exists(name[len(OUT) + 1:-2] + ".c")]
+    objects.append(OUT + "/libkith.a")  # what the changed file defines is not taken from there
     subprocess.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-w", "-fPIE", "-pie", "-I."] + packages("--cflags")
                    + [changed] + objects + packages("--libs") + ["-pthread", "-o", place + "/sim"], check=True)
     return place + "/sim"
@@ -194,17 +207,18 @@ def main():
     chosen = [(number, mutant) for number, mutant in enumerate(MUTANTS)
               if not names or any(name in mutant[0] for name in names)]
     folder = tempfile.mkdtemp(prefix="kith-mutants-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
-    survived = 0
+    survived, latest = 0, 0
     try:
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             hunts = [pool.submit(hunt, folder, number, mutant, seeds) for number, mutant in chosen]
             for (number, mutant), caught in zip(chosen, hunts):
                 seed, invariant = caught.result()
-                survived += seed == 0
+                survived, latest = survived + (seed == 0), max(latest, seed)
                 print("%-4s %-54s %5s  %s" % ("ok" if seed else "FAIL", mutant[0], seed or "-", invariant), flush=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print("%d of %d faults were found" % (len(chosen) - survived, len(chosen)))
+    print("%d of %d faults were found within %d seeds, the last at seed %d" %
+          (len(chosen) - survived, len(chosen), seeds, latest))
     sys.exit(1 if survived else 0)
 
 

@@ -2,6 +2,7 @@
 /* Founding, joining and new charts. */
 #include <string.h>
 
+#include "client/schema.h"
 #include "protocol/seal.h"
 #include "tests/sim/check.h"
 #include "tests/sim/connection.h"
@@ -177,24 +178,33 @@ void world_chart(struct world *world, struct sim_device *author)
     uint32_t devices[SIM_NUMBERS_MAX];
     struct genesis genesis = {.kind = CIRCLE_CHART, .members = members, .devices = devices};
     struct sim_circle *circle = &world->circles[world->circle_count];
-    struct model_change change = {.circle = world->circle_count,
-                                  .device = author->number,
-                                  .n = 1,
-                                  .op_count = 1,
-                                  .ops = {{.field = 1, .kind = OP_PUT, .value = world->step}}};
-    struct buffer value;
+    struct model_change change = {
+        .circle = world->circle_count, .device = author->number, .n = 1, .op_count = 2};
+    struct buffer values[2];
+    struct edit edits[2];
 
     choose_members(world, author, &genesis);
-    buffer_init(&value, VALUE_MAX);
-    value_write(&value, world->step);
-    const struct edit edit = {.type = 3, .field = 1, .kind = OP_PUT, .value = buffer_view(&value)};
+    change.ops[0] = (struct model_op){
+        .record = SIM_PARTICIPANT, .field = FIELD_ONE, .kind = OP_PUT, .value = world->step};
+    change.ops[1] = (struct model_op){.record = SIM_VISIT,
+                                      .field = VISIT_SPECIALIST,
+                                      .kind = OP_PUT,
+                                      .value = VALUE_PERSON | author->person};
+    for (uint32_t i = 0; i < 2; i++) {
+        buffer_init(&values[i], VALUE_MAX);
+        value_write(world, &values[i], change.ops[i].value);
+        edits[i] = (struct edit){
+            .field = change.ops[i].field, .kind = OP_PUT, .value = buffer_view(&values[i])};
+        record_name(circle, change.ops[i].record, edits[i].record, &edits[i].type);
+    }
     struct save save = {.class = CHANGE_NORMAL,
-                        .edits = &edit,
-                        .edit_count = 1,
+                        .edits = edits,
+                        .edit_count = 2,
                         .now_ms = device_now_ms(world, author)};
     world_expect(world, replica_found_circle(author->replica, &genesis, &save, circle->id),
                  "a new chart");
-    buffer_clear(&value);
+    buffer_clear(&values[0]);
+    buffer_clear(&values[1]);
     for (uint32_t i = 0; i < genesis.member_count; i++)
         circle->rights[members[i].person] = members[i].right;
     model_add(&world->model, &change);

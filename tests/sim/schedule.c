@@ -113,7 +113,10 @@ static void step_save(struct world *world)
     if (stream_chance(&world->workload, world->habits.settle_percent) && is_online &&
         !is_under_way(world))
         (void)world_sync(world, device, &none);
-    work_save(world, device, circle, is_killed(world));
+    if (stream_chance(&world->workload, 15))
+        work_sign(world, device, circle, is_killed(world));
+    else
+        work_save(world, device, circle, is_killed(world));
 }
 
 static void step_chart(struct world *world)

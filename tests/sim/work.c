@@ -3,10 +3,10 @@
 
 #include <string.h>
 
+#include "protocol/note.h"
 #include "tests/sim/check.h"
 #include "tests/sim/disk.h"
-
-enum { FIELD_ONE = 1, FIELD_TWO, FIELD_SET, FIELD_LIST, FIELD_KEYED };
+#include "tests/sim/notes.h"
 
 static struct model_op draw_op(struct world *world)
 {
@@ -61,28 +61,32 @@ struct attempt {
     struct buffer keys[SIM_OPS_MAX];
 };
 
+static void attempt_add(const struct world *world, uint32_t circle, struct attempt *attempt,
+                        struct model_op op)
+{
+    uint32_t place = attempt->count;
+    buffer_init(&attempt->values[place], VALUE_MAX);
+    buffer_init(&attempt->keys[place], VALUE_MAX);
+    value_write(world, &attempt->values[place], op.value);
+    struct edit *edit = &attempt->edits[place];
+    *edit = (struct edit){
+        .field = op.field, .kind = op.kind, .value = buffer_view(&attempt->values[place])};
+    if (op.kind == OP_KEYED) {
+        value_write(world, &attempt->keys[place], op.key);
+        edit->key = buffer_view(&attempt->keys[place]);
+    }
+    record_name(&world->circles[circle], op.record, edit->record, &edit->type);
+    attempt->ops[attempt->count++] = op;
+}
+
 static void draw_attempt(struct world *world, uint32_t circle, struct attempt *attempt)
 {
     uint32_t wanted = 1 + stream_below(&world->workload, SIM_OPS_MAX);
 
-    memset(attempt, 0, sizeof *attempt);
     for (uint32_t i = 0; i < wanted; i++) {
         struct model_op op = draw_op(world);
-        uint32_t place = attempt->count;
-        if (is_in(attempt->ops, place, &op))
-            continue;
-        buffer_init(&attempt->values[place], VALUE_MAX);
-        buffer_init(&attempt->keys[place], VALUE_MAX);
-        value_write(&attempt->values[place], op.value);
-        struct edit *edit = &attempt->edits[place];
-        *edit = (struct edit){
-            .field = op.field, .kind = op.kind, .value = buffer_view(&attempt->values[place])};
-        if (op.kind == OP_KEYED) {
-            value_write(&attempt->keys[place], op.key);
-            edit->key = buffer_view(&attempt->keys[place]);
-        }
-        record_name(&world->circles[circle], op.record, edit->record, &edit->type);
-        attempt->ops[attempt->count++] = op;
+        if (!is_in(attempt->ops, attempt->count, &op))
+            attempt_add(world, circle, attempt, op);
     }
 }
 
@@ -129,19 +133,17 @@ static void expect_change(struct world *world, struct sim_device *device, uint32
             change->ops[change->op_count++] = attempt->ops[i];
 }
 
-void work_save(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
+/* Saves what was drawn, and takes it into the model. */
+static void save_drawn(struct world *world, struct sim_device *device, uint32_t circle,
+                       struct attempt *attempt, bool is_killed)
 {
     bool is_reader = circle > 0 && world->circles[circle].rights[device->person] == CIRCLE_READ;
     struct model_change change;
-    struct attempt attempt;
     struct dot dot;
 
-    if (!check_merged(world, device, circle))
-        return;
-    draw_attempt(world, circle, &attempt);
-    expect_change(world, device, circle, &attempt, &change);
-    enum kith_err err = is_killed ? save_and_die(world, device, circle, &attempt, &dot)
-                                  : save_attempt(world, device, circle, &attempt, &dot);
+    expect_change(world, device, circle, attempt, &change);
+    enum kith_err err = is_killed ? save_and_die(world, device, circle, attempt, &dot)
+                                  : save_attempt(world, device, circle, attempt, &dot);
     world_say(world, "device %u saves %u edits in circle %u: %s, %llu", device->number,
               change.op_count, circle, error_name(err), (unsigned long long)dot.n);
     world_trace(world, (uint64_t)err + dot.n);
@@ -162,6 +164,28 @@ void work_save(struct world *world, struct sim_device *device, uint32_t circle, 
     model_add(&world->model, &change);
     if (is_killed || stream_chance(&world->workload, 10))
         check_device(world, device);
+}
+
+void work_save(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
+{
+    struct attempt attempt = {0};
+
+    if (!check_merged(world, device, circle))
+        return;
+    draw_attempt(world, circle, &attempt);
+    save_drawn(world, device, circle, &attempt, is_killed);
+}
+
+void work_sign(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
+{
+    struct attempt attempt = {0};
+    struct model_op op = {.record = SIM_VISIT, .field = NOTE_STEPS, .kind = OP_APPEND};
+
+    if (circle == 0 || !check_merged(world, device, circle) ||
+        !note_step(world, device, circle, &op.value))
+        return;
+    attempt_add(world, circle, &attempt, op);
+    save_drawn(world, device, circle, &attempt, is_killed);
 }
 
 void work_grant(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)

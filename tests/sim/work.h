@@ -8,6 +8,8 @@
 
 /* One save of one to three edits in a circle, on the few records that everybody works on. */
 void work_save(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
+/* The next step of the note of a chart, if there is one that this person may take. */
+void work_sign(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
 void work_grant(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
 
 #endif

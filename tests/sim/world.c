@@ -205,10 +205,19 @@ struct sim_device *world_add_device(struct world *world)
     return device;
 }
 
-void value_write(struct buffer *out, uint32_t value)
+void value_write(const struct world *world, struct buffer *out, uint32_t value)
 {
     char text[48 + LARGE_CHARS];
+    const struct sim_step *step = &world->steps[value % SIM_STEPS_MAX];
 
+    if (value & VALUE_PERSON) {
+        wire_put_uint(out, value & VALUE_NUMBER);
+        return;
+    }
+    if (value & VALUE_STEP) {
+        buffer_add(out, step->value, step->len);
+        return;
+    }
     int len = snprintf(text, sizeof text, SIM_CANARY "%u ", value);
     for (uint32_t i = 0; (value & VALUE_LARGE) && i < LARGE_CHARS; i++)
         text[len++] = (char)('a' + mix(value, i) % 26);

@@ -16,6 +16,8 @@
 #define SIM_DEVICES_MAX     8
 #define SIM_CONNECTIONS_MAX 4
 #define SIM_PATH_MAX        128
+#define SIM_STEPS_MAX       64
+#define SIM_STEP_BYTES      640
 #define SIM_START_MS        1790000000000u
 #define SIM_CANARY          "kith canary " /* begins every value; in clear nowhere on the hub */
 
@@ -46,6 +48,13 @@ struct sim_device {
     uint32_t offline_until;              /* step */
     struct past merged[SIM_CIRCLES_MAX]; /* as it reported last */
     uint64_t receipts[SIM_CIRCLES_MAX];  /* likewise */
+    uint32_t steps[SIM_CIRCLES_MAX];     /* of notes, likewise */
+};
+
+/* A signed step of the life of a note, as its entry holds it. */
+struct sim_step {
+    uint8_t value[SIM_STEP_BYTES];
+    size_t len;
 };
 
 struct sim_circle {
@@ -76,6 +85,8 @@ struct world {
     uint32_t device_count;
     struct sim_circle circles[SIM_CIRCLES_MAX];
     uint32_t circle_count;
+    struct sim_step steps[SIM_STEPS_MAX];
+    uint32_t step_count;
     bool is_human[SIM_NUMBERS_MAX]; /* by person: somebody has this number */
     struct connection *connections[SIM_CONNECTIONS_MAX];
 };
@@ -110,8 +121,11 @@ struct sim_device *world_join(struct world *world, struct sim_device *inviter, u
 void world_chart(struct world *world, struct sim_device *author);
 
 /* The encoded text that stands for a number; a long one if the number says so. */
-#define VALUE_LARGE (1u << 20)
-void value_write(struct buffer *out, uint32_t value);
+#define VALUE_LARGE  (1u << 20)
+#define VALUE_PERSON (1u << 21) /* no text: the number of a person */
+#define VALUE_STEP   (1u << 22) /* no text: the signed step of a note, by its place in the world */
+#define VALUE_NUMBER (VALUE_LARGE - 1)
+void value_write(const struct world *world, struct buffer *out, uint32_t value);
 void record_name(const struct sim_circle *circle, uint32_t record, uint8_t id[static ID_BYTES],
                  uint32_t *type);
 
