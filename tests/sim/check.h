@@ -20,6 +20,9 @@ uint64_t check_notes(struct world *world, struct sim_device *device, uint32_t ci
 void check_receipts(struct world *world, struct sim_device *device);
 /* All of the above for one device. */
 void check_device(struct world *world, struct sim_device *device);
+/* Right after a sync of one round trip in which nobody else had a part: everything was exchanged;
+ * asking again costs one too, brings nothing and does not move the cursor. */
+void check_idle(struct world *world, struct sim_device *device);
 /* After everybody has synced until nothing moved. */
 void check_healed(struct world *world);
 

@@ -234,11 +234,19 @@ static void check_history(struct world *world, const struct sim_device *device, 
     check_stamps(world, &told);
 }
 
-/* Everything was exchanged: asking again costs one round trip and brings nothing. */
-static void check_idle(struct world *world, struct sim_device *device)
+void check_idle(struct world *world, struct sim_device *device)
 {
     static const struct mishaps none;
+    struct hub_state before;
+    struct hub_state after;
+
+    world_expect(world, replica_hub(device->replica, &before), "the cursor");
     struct outcome outcome = world_sync(world, device, &none);
+    world_expect(world, replica_hub(device->replica, &after), "the cursor");
+    if (!bytes_equal(bytes_of(before.cursor, before.cursor_len),
+                     bytes_of(after.cursor, after.cursor_len)))
+        world_fail(world, "idle", "device %u is further without having got anything",
+                   device->number);
 
     if (outcome.received + outcome.acknowledged + outcome.refused > 0 || outcome.round_trips != 1 ||
         outcome.bytes > IDLE_BYTES_MAX)

@@ -111,8 +111,11 @@ static void step_save(struct world *world)
     if (world->model.count == SIM_CHANGES_MAX)
         return;
     if (stream_chance(&world->workload, world->habits.settle_percent) && is_online &&
-        !is_under_way(world))
-        (void)world_sync(world, device, &none);
+        !is_under_way(world)) {
+        struct outcome outcome = world_sync(world, device, &none);
+        if (outcome.round_trips == 1 && stream_chance(&world->workload, 10))
+            check_idle(world, device);
+    }
     if (stream_chance(&world->workload, 15))
         work_sign(world, device, circle, is_killed(world));
     else
