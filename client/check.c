@@ -8,6 +8,7 @@
 
 #include "client/clock.h"
 #include "client/moment.h"
+#include "protocol/hlc.h"
 #include "protocol/invite.h"
 
 #define LACK_TEXT_MAX       320
@@ -372,12 +373,66 @@ static enum kith_err check_holder(struct kith *kith, const struct visit *visit, 
     return err;
 }
 
+/* The live value of a goal's status if it says that the goal is done with; NULL if not. */
+static const struct live *goal_end(const struct record *goal)
+{
+    const struct schema_field *field = schema_field(schema_type("goal"), "status");
+    bool is_unsettled;
+    const struct live *live = merge_read(record_register(goal, field->number, bytes_of(NULL, 0)),
+                                         field->class, NULL, &is_unsettled);
+    struct wire_in in = wire_open(live ? live->value : bytes_of(NULL, 0));
+    struct bytes status = live ? wire_text(&in, VALUE_MAX) : bytes_of(NULL, 0);
+
+    return is_word(status, "closed") || is_word(status, "met") ? live : NULL;
+}
+
+static void check_goal(struct store_txn *txn, const struct visit *visit, struct bytes id,
+                       struct lacks *lacks)
+{
+    struct found_record goal;
+    char shown[KITH_ID_TEXT];
+    int64_t start_ms;
+    int64_t end_ms;
+    enum kith_err err = replica_find_in(txn, visit->place.circle, RECORD_GOAL, id.ptr, &goal);
+
+    if (err && err != KITH_NOT_FOUND)
+        lacks->err = err;
+    const struct live *end = err ? NULL : goal_end(&goal.record);
+    if (!end)
+        return;
+    bool was_open = visit_span(visit, &start_ms, &end_ms) && (int64_t)hlc_ms(end->hlc) > start_ms;
+    id_write(id.ptr, shown);
+    add(lacks, "goal", "goals", false,
+        was_open ? "goal %.10s has been closed since: it was open when you met"
+                 : "goal %.10s was closed before this visit: it may not count toward the plan",
+        shown);
+}
+
+/* A visit stays valid when somebody closes its goal: it is said, not refused. */
+static enum kith_err check_goals(struct kith *kith, const struct visit *visit, struct lacks *lacks)
+{
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    uint32_t count;
+    const struct merge_register *regs = record_field(&visit->note, NOTE_GOALS, &count);
+
+    for (uint32_t i = 0; i < count && !lacks->err; i++) {
+        struct wire_in in = wire_open(regs[i].element);
+        struct bytes id = wire_bin(&in, ID_BYTES);
+        if (regs[i].live_count > 0 && id.len == ID_BYTES)
+            check_goal(&txn, visit, id, lacks);
+    }
+    store_abort(&txn);
+    return lacks->err;
+}
+
 enum kith_err check_around(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     enum kith_err err = check_overlap(kith, visit, lacks);
 
     if (!err)
         err = check_holder(kith, visit, lacks);
+    if (!err)
+        err = check_goals(kith, visit, lacks);
     if (!err)
         err = check_clock(kith, visit, lacks);
     return err ? err : lacks->err;
