@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What happens to a note when several people or devices touch it without knowing of each other."""
-from lab import expect, main
+from lab import Skipped, expect, main
 from stage import (Agency, both_orders, device_number, kinds, meet, moment, now, refuses, same_for, shown, tasks_about,
                    told, values_of)
 
@@ -156,7 +156,7 @@ def s07_a_wrong_clock(lab):
         draft = agency.draft(tablet, rosa, back=turn)
         ana.clock = clock
         # Written at once: one of them is shown, both are kept.
-        ana.ok("visit", "edit", draft, "location_detail=Back door")
+        ana.ok("visit", "edit", draft, "location_detail=Back door", "self_rating=7")
         tablet.ok("visit", "edit", draft, "location_detail=Front door")
         meet(ana, tablet)
         kept = {value for value, _, _ in values_of(tablet, draft, "location_detail")}
@@ -167,8 +167,10 @@ def s07_a_wrong_clock(lab):
         expect(shown(ana, draft)["fields"]["location_detail"] == "Side door", clock + ": not won for ever")
         ana.ok("visit", "edit", draft, "location_detail=Garden door")
         meet(ana, tablet, rosa)
-        fields = shown(rosa, draft)["fields"]
+        view = shown(rosa, draft)
+        fields = view["fields"]
         expect(fields["location_detail"] == "Garden door", clock + ": nor lost")
+        expect("clock" in kinds(view["missing"]), clock + ": who reads the draft is told: %s" % view["missing"])
         expect([fields[name][11:16] for name in ("start", "end")] == ["09:00", "09:45"], "typed times are kept")
         for device in (ana, tablet, rosa):
             order = [value for value, _, _ in values_of(device, draft, "location_detail")]
@@ -270,6 +272,35 @@ def s09_two_devices_change_the_start_of_a_draft(lab):
     expect(outcomes[0] == outcomes[1], "whoever syncs first: %s" % outcomes)
 
 
+def s15_a_goal_is_closed_while_a_visit_works_on_it(lab):
+    agency = Agency(lab)
+    ana, rosa = agency.ana, agency.rosa
+    for turn, order in both_orders(ana, rosa):
+        goal = ana.json("goal", "add", "participant=" + agency.maria, "text=Sleep through the night")["id"]
+        meet(ana, rosa)
+        rosa.ok("goal", "edit", goal, "status=closed", "closed_reason=Plan review")
+        visit = agency.visit(ana, back=turn + 1, **{"goals": goal, "progress." + goal: "better"})
+        signed = ana.json("visit", "sign", visit)
+        meet(*order)
+        view = same_for(visit, ana, rosa)
+        expect(view["state"] == "signed" and view["hash"] == signed["hash"], "the visit stays valid")
+        expect(view["fields"]["goals"] == [goal], "and keeps its goal")
+        warnings = [one["text"] for one in view["warnings"] if one["kind"] == "goal"]
+        expect(len(warnings) == 1 and "open when you met" in warnings[0], "the reader is told: %s" % view["warnings"])
+        ana.ok("visit", "submit", visit)
+        meet(ana, rosa)
+        expect(rosa.json("visit", "cosign", visit)["state"] == "cosigned", "it can be co-signed")
+
+    # Somebody who knows already that it is closed is told before signing, and may sign.
+    draft = agency.visit(ana, start="20:00", end="20:30", goals=goal)
+    expect("goal" in kinds(ana.json("visit", "check", draft)["warnings"]), "the draft says it")
+    ana.ok("visit", "sign", draft)
+
+
+def s16_the_rule_pack_changes_between_draft_and_signature(lab):
+    raise Skipped("needs rule packs: minutes are counted, units are not yet made of them")
+
+
 if __name__ == "__main__":
     main([s01_two_devices_of_one_specialist_edit_two_fields_of_one_draft,
           s02_two_devices_of_one_specialist_edit_the_same_text,
@@ -279,4 +310,6 @@ if __name__ == "__main__":
           s07_a_wrong_clock,
           s07_a_note_signed_with_a_wrong_clock,
           s08_two_visits_at_the_same_time,
-          s09_two_devices_change_the_start_of_a_draft])
+          s09_two_devices_change_the_start_of_a_draft,
+          s15_a_goal_is_closed_while_a_visit_works_on_it,
+          s16_the_rule_pack_changes_between_draft_and_signature])
