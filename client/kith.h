@@ -372,6 +372,8 @@ struct kith_schema_field {
 /* NULL-terminated names of all types. */
 KITH_API const char *const *kith_schema_types(void);
 KITH_API const struct kith_schema_field *kith_schema_fields(const char *type, size_t *count);
+/* Whether a new record of the type needs 'participant': whose chart it belongs to. */
+KITH_API bool kith_schema_is_in_chart(const char *type);
 
 #ifdef __cplusplus
 }

@@ -333,3 +333,10 @@ const struct kith_schema_field *kith_schema_fields(const char *word, size_t *cou
     *count = type->field_count;
     return fields;
 }
+
+bool kith_schema_is_in_chart(const char *word)
+{
+    const struct schema_type *type = schema_type(word);
+
+    return type && type->circle == CIRCLE_CHART && type->record != RECORD_PARTICIPANT;
+}

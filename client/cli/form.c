@@ -24,13 +24,6 @@ bool form_is_possible(void)
     return editor_is_named() || (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO));
 }
 
-/* A new record belongs to somebody's chart, but for those that are a person's own or the whole
- * agency's. */
-static bool asks_for_participant(const char *type)
-{
-    return strcmp(type, "participant") != 0 && strcmp(type, "resource") != 0;
-}
-
 static enum kith_err form_init(struct form *form)
 {
     static const struct kith_schema_field whose = {
@@ -39,11 +32,12 @@ static enum kith_err form_init(struct form *form)
         .class = "fixed",
         .choices = "",
         .help = "Whose chart: the name, or the first characters of the id",
+        .asks = "",
         .is_required = true,
     };
     size_t count;
     const struct kith_schema_field *fields = kith_schema_fields(form->cli->type, &count);
-    size_t first = asks_for_participant(form->cli->type);
+    size_t first = kith_schema_is_in_chart(form->cli->type);
 
     form->fields = calloc(count + 1, sizeof *form->fields);
     if (!form->fields || !fields)

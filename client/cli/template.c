@@ -33,7 +33,7 @@ static bool is_long(const struct kith_schema_field *field)
 /* A fixed field of a record that is there already is not offered. */
 static bool is_offered(const struct template *template, const struct kith_schema_field *field)
 {
-    return !template->record || strcmp(field->class, "fixed") != 0;
+    return !field->is_keyed && (!template->record || strcmp(field->class, "fixed") != 0);
 }
 
 static const struct kith_field *present(const struct template *template, const char *name)
@@ -125,6 +125,7 @@ static const char *kind_hint(const struct kith_schema_field *field)
         {"flag", "yes or no."},
         {"person", "A worker's name or number."},
         {"record", "The id of another record."},
+        {"participant", "A participant's name or id."},
     };
 
     for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
@@ -140,7 +141,9 @@ static void write_explanation(FILE *out, const struct kith_schema_field *field)
     bool has_stop = help_len && strchr(".?!", field->help[help_len - 1]);
 
     (void)fprintf(out, "# %s%s%s\n", field->help, has_stop ? "" : ".",
-                  field->is_required ? " (needed)" : "");
+                  field->is_required ? " (needed)"
+                  : *field->asks     ? " (needed to sign)"
+                                     : "");
     if (hint)
         (void)fprintf(out, "# %s\n", hint);
     if (field->choices[0]) {

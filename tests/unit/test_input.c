@@ -267,7 +267,8 @@ static void times_are_written_with_their_offset_and_read_back(void **unused)
 
 #define FIELD(field, value, merge, words, text)                                                    \
     {                                                                                              \
-        .name = (field), .kind = (value), .class = (merge), .choices = (words), .help = (text)     \
+        .name = (field), .kind = (value), .class = (merge), .choices = (words), .help = (text),    \
+        .asks = ""                                                                                 \
     }
 
 static const struct kith_schema_field fields[] = {
@@ -276,6 +277,7 @@ static const struct kith_schema_field fields[] = {
      .class = "exact",
      .choices = "",
      .help = "Day of the visit",
+     .asks = "",
      .is_required = true},
     FIELD("risk", "choice", "restrict", "none concern urgent", "Was there a safety concern?"),
     FIELD("phone", "text", "set", "", "Phone numbers"),
