@@ -36,7 +36,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize install clean help
+.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary install clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -51,7 +51,7 @@ demo: all ## the main job with the real programs, in a minute, leaving nothing b
 
 check: ## set up, build and run every test
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim
+	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train
 	@$(MAKE) check-built
 
 check-built:
@@ -91,6 +91,11 @@ fuzzers: $(patsubst tests/fuzz/%.c,$(out)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c)
 
 sanitize: ## every test under AddressSanitizer and UBSan
 	@$(MAKE) check SAN=address,undefined
+
+dictionary: all ## train the compression dictionary anew: the same phrases give the same bytes
+	@$(MAKE) -j$$(nproc) $(out)/train
+	@$(out)/train deploy/dictionary/phrases.txt >$(out)/dictionary.c
+	@cmp -s $(out)/dictionary.c protocol/dictionary.c || cp $(out)/dictionary.c protocol/dictionary.c
 
 install: all ## DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
@@ -134,7 +139,8 @@ $(out)/kithd: $(call objects,$(daemon)) $(out)/libbase.a
 $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
 $(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
 $(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
-$(out)/kithd $(out)/kith $(out)/bench $(out)/sim:
+$(out)/train: $(call objects,deploy/dictionary/train.c) $(out)/libbase.a
+$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train:
 	$(say) LD $@
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
 

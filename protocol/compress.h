@@ -3,7 +3,8 @@
  * What happens to a payload before encryption: compressed if that helps, framed, padded to one of
  * few sizes.
  *
- * Layout: codec (1 byte: 0 as it is, 1 zstd without a dictionary), length of what follows (3 bytes,
+ * Layout: codec (1 byte: 0 as it is, 1 zstd without a dictionary, 2 zstd with dictionary 1 of
+ * protocol/dictionary.h; 2 is written), length of what follows (3 bytes,
  * big-endian), the data, zeros. Sizes go up by the square root of two from 128 to 4096 and follow
  * Padmé above (Nikitin et al., PURBs, PoPETs 2019): the size of a ciphertext says little about the
  * text. One author's one change is compressed alone; keys never are. Output of decompression is

@@ -194,7 +194,8 @@ static void a_header_that_lies_is_refused(void **state)
     (void)state;
     assert_int_equal(unpack(0, 10, bytes_of(noise, 9)), KITH_CUT);
     assert_int_equal(unpack(0, 0xFFFFFF, bytes_of(noise, 9)), KITH_CUT);
-    assert_int_equal(unpack(2, 5, bytes_of(noise, 9)), KITH_UNKNOWN_TYPE);
+    assert_int_equal(unpack(2, 5, bytes_of(noise, 9)), KITH_MALFORMED);
+    assert_int_equal(unpack(3, 5, bytes_of(noise, 9)), KITH_UNKNOWN_TYPE);
     assert_int_equal(unpack(255, 5, bytes_of(noise, 9)), KITH_UNKNOWN_TYPE);
     assert_int_equal(unpack(0, CHANGE_TEXT_MAX + 1, bytes_of(noise, CHANGE_TEXT_MAX + 1)),
                      KITH_TOO_LARGE);
@@ -278,6 +279,22 @@ static void no_damaged_frame_does_harm(void **state)
     }
 }
 
+/* In words like those that the dictionary was made of. */
+static void a_note_packs_small_alone(void **state)
+{
+    static const char note[] =
+        "We walked to the bus stop and talked about what has helped me in my own recovery. They "
+        "said that the plan feels possible now. We meet on Thursday in front of the clinic.";
+    struct buffer packed;
+
+    (void)state;
+    buffer_init(&packed, CHANGE_SEALED_MAX);
+    assert_int_equal(text_pack(bytes_text(note), &packed), KITH_OK);
+    assert_true(packed.len <= 128);
+    assert_int_equal(packed.ptr[0], 2);
+    buffer_clear(&packed);
+}
+
 static void unpacking_appends(void **state)
 {
     struct buffer packed;
@@ -310,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_frame_that_lies_about_its_content_is_refused),
         cmocka_unit_test(a_second_frame_is_refused),
         cmocka_unit_test(no_damaged_frame_does_harm),
+        cmocka_unit_test(a_note_packs_small_alone),
         cmocka_unit_test(unpacking_appends),
     };
 
