@@ -33,7 +33,9 @@ MUTANTS = (
     ("an equal value counts as the same", "protocol/merge.c",
      "        if (dot_compare(reg->live[i].dot, dot) == 0)\n            return true;",
      "        if (dot_compare(reg->live[i].dot, dot) <= 0)\n            return true;"),
-    ("a clock set back is followed", "protocol/hlc.c", "    if (now > last)\n", "    if (now != last)\n"),
+    ("a clock set back is followed", "protocol/hlc.c",
+     "    return now > last || is_far_ahead(last, now_ms) ? now : last + 1;",
+     "    return now != last || is_far_ahead(last, now_ms) ? now : last + 1;"),
     ("another device's stamp is not followed", "store/replica_merge.c",
      "    replica_put_hlc(txn, hlc_merge(replica_last_hlc(txn), payload.hlc, now_ms));",
      "    (void)now_ms;\n    if (chain->number == CHAIN_OWN)\n        replica_put_hlc(txn, payload.hlc);"),
@@ -105,7 +107,7 @@ MUTANTS = (
      "    circle->last_n = own.received;", "    circle->last_n = own.received > 3 ? own.received - 1 : own.received;"),
     ("the number of an invited person is kept", "store/replica_fill.c",
      "        if (request->is_new_person)\n", "        if (request->entry.person == 0)\n"),
-    ("a custodian is named twice", "protocol/circle.c",
+    ("a custodian is named twice", "protocol/circle_owed.c",
      "    if (is_there || owed->member_count == owed->max)", "    if (owed->member_count == owed->max)"),
     ("a restart forgets the newest unsent change", "store/replica.c",
      "        err = replica_read_roster(replica);\n    *opened = replica;",
@@ -202,7 +204,7 @@ def hunt(folder, number, mutant, seeds):
 
 
 def main():
-    names, seeds = sys.argv[1:], int(os.environ.get("MUTANT_SEEDS", "2000"))
+    names, seeds = sys.argv[1:], int(os.environ.get("MUTANT_SEEDS", "5000"))
     subprocess.run(["make", "-j%d" % (os.cpu_count() or 2), OUT + "/sim"], check=True, stdout=subprocess.DEVNULL)
     chosen = [(number, mutant) for number, mutant in enumerate(MUTANTS)
               if not names or any(name in mutant[0] for name in names)]
