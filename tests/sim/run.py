@@ -9,6 +9,7 @@ import concurrent.futures
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,13 +62,18 @@ def main():
     first, seeds = int(os.environ.get("SIM_FIRST", "1")), int(os.environ.get("SIM_SEEDS", "10000"))
     folder = tempfile.mkdtemp(prefix="kith-sim-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None)
     run = Run(sim, seeds, folder)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
             shares = [pool.submit(run.share, at, min(at + SHARE, first + seeds))
                       for at in range(first, first + seeds, SHARE)]
-            for share in concurrent.futures.as_completed(shares):
-                share.result()
-                run.tell()
+            try:
+                for share in concurrent.futures.as_completed(shares):
+                    share.result()
+                    run.tell()
+            except BaseException:  # stopped: what waits is not begun
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print("%s%d of %d seeds, %d failures, %.0f seconds" % ("" if run.failures else "ok ", run.done, seeds, run.failures,
