@@ -114,6 +114,13 @@ MUST_USE enum kith_err circle_takes(const struct circle *circle, const struct ro
                                     const struct change_header *header,
                                     const uint8_t id[static HASH_BYTES]);
 
+/* Whether a person may take another out, or decide about what is held: KITH_OK, NOT_MEMBER,
+ * NOT_ALLOWED; NOT_FOUND if the other is no member. As of the roster with `seq` entries. */
+MUST_USE enum kith_err circle_may_withdraw(const struct circle *circle, const struct roster *roster,
+                                           uint32_t seq, uint32_t author, uint32_t person);
+MUST_USE enum kith_err circle_may_decide(const struct circle *circle, const struct roster *roster,
+                                         uint32_t seq, uint32_t author);
+
 #define CIRCLE_WRAPS_MAX  8
 #define CIRCLE_REASON_MAX 1024
 

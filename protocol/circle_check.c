@@ -101,20 +101,34 @@ static enum kith_err grant_check(const struct circle *circle, const struct roste
 
 /* Nobody takes out who could take them out in turn, unless they may take out anybody; nobody takes
  * out a custodian; everybody may go. */
-static enum kith_err leaver_check(const struct circle *circle, const struct roster *roster,
-                                  const struct circle_entry *entry, uint32_t author,
-                                  const struct circle_leaver *leaver)
+enum kith_err circle_may_withdraw(const struct circle *circle, const struct roster *roster,
+                                  uint32_t seq, uint32_t author, uint32_t person)
 {
-    unsigned own = roster_roles_at(roster, author, entry->roster_seq);
-    unsigned theirs = roster_roles_at(roster, leaver->person, entry->roster_seq);
+    const struct circle_member *member = circle_member(circle, author);
+    unsigned own = roster_roles_at(roster, author, seq);
+    unsigned theirs = roster_roles_at(roster, person, seq);
 
-    if (!circle_has_custodians(circle) || !circle_member(circle, leaver->person))
-        return KITH_MALFORMED;
-    if (theirs & ROLE_CUSTODIAN)
-        return KITH_NOT_ALLOWED;
-    bool may = role_may(own, MAY_WITHDRAW) || leaver->person == author ||
+    if (!member)
+        return KITH_NOT_MEMBER;
+    if (!circle_has_custodians(circle) || !circle_member(circle, person))
+        return KITH_NOT_FOUND;
+    bool may = role_may(own, MAY_WITHDRAW) || person == author ||
                (role_may(own, MAY_GRANT) && !role_may(theirs, MAY_WITHDRAW));
+    if (member->right != CIRCLE_WRITE || (theirs & ROLE_CUSTODIAN))
+        may = false;
     return may ? KITH_OK : KITH_NOT_ALLOWED;
+}
+
+enum kith_err circle_may_decide(const struct circle *circle, const struct roster *roster,
+                                uint32_t seq, uint32_t author)
+{
+    const struct circle_member *member = circle_member(circle, author);
+    bool may = role_may(roster_roles_at(roster, author, seq), MAY_WITHDRAW) ||
+               circle->kind == CIRCLE_PERSON;
+
+    if (!member)
+        return KITH_NOT_MEMBER;
+    return may && member->right == CIRCLE_WRITE ? KITH_OK : KITH_NOT_ALLOWED;
 }
 
 /* A cut for every device of those who leave, and for no recipient that stays. */
@@ -152,9 +166,10 @@ static enum kith_err rotate_check(const struct circle *circle, const struct rost
     if (entry->epoch != circle->epoch + 1)
         return KITH_MALFORMED;
     for (uint32_t i = 0; i < entry->leaver_count; i++) {
-        enum kith_err err = leaver_check(circle, roster, entry, person, &entry->leavers[i]);
+        enum kith_err err = circle_may_withdraw(circle, roster, entry->roster_seq, person,
+                                                entry->leavers[i].person);
         if (err)
-            return err;
+            return err == KITH_NOT_FOUND ? KITH_MALFORMED : err;
     }
     return cuts_check(circle, roster, entry);
 }
@@ -163,15 +178,11 @@ static enum kith_err rotate_check(const struct circle *circle, const struct rost
 static enum kith_err decision_check(const struct circle *circle, const struct roster *roster,
                                     const struct circle_entry *entry, uint32_t person)
 {
-    const struct circle_member *author = circle_member(circle, person);
     const struct circle_cut *cut = circle_cut(circle, entry->device);
-    unsigned roles = roster_roles_at(roster, person, entry->roster_seq);
+    enum kith_err err = circle_may_decide(circle, roster, entry->roster_seq, person);
 
-    if (!author)
-        return KITH_NOT_MEMBER;
-    bool may = role_may(roles, MAY_WITHDRAW) || circle->kind == CIRCLE_PERSON;
-    if (author->right != CIRCLE_WRITE || !may)
-        return KITH_NOT_ALLOWED;
+    if (err)
+        return err;
     return cut && entry->n > cut->n ? KITH_OK : KITH_MALFORMED;
 }
 

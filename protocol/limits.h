@@ -52,6 +52,12 @@
 #define CIRCLE_MEMBERS_MAX 2048
 #define CIRCLE_DEVICES_MAX 4096
 
+/* What a hub keeps of one device that left, until somebody decides. */
+#define HELD_CHANGES_MAX 4096
+#define HELD_BYTES_MAX   (16u * 1024 * 1024)
+/* How long what was handed over is taken when it comes late. */
+#define HANDOVER_S (14u * 24 * 3600)
+
 /* Flow: what may be under way, unacknowledged, in one direction. */
 #define WINDOW_BYTES 1048576
 

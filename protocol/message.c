@@ -321,7 +321,7 @@ void ack_write(struct buffer *out, uint32_t batches, uint32_t count, struct byte
 
 static void ack_line_read(struct wire_in *in, struct ack_line *line)
 {
-    line->kind = (enum ack_kind)wire_uint(in, ACK_ROSTER);
+    line->kind = (enum ack_kind)wire_uint(in, ACK_HELD);
     if (line->kind == ACK_ROSTER) {
         memset(line->circle, 0, ID_BYTES);
         (void)wire_bin(in, 0);
@@ -392,6 +392,42 @@ enum kith_err refused_read(struct refused *refused, struct frame *frame)
     return wire_close(in);
 }
 
+void held_write(struct buffer *out, const struct held *held)
+{
+    frame_begin(out, FRAME_HELD, 9);
+    wire_put_bin(out, bytes_of(held->circle, ID_BYTES));
+    wire_put_uint(out, held->device);
+    wire_put_uint(out, held->n);
+    wire_put_bin(out, bytes_of(held->prev, HASH_BYTES));
+    wire_put_uint(out, change_mark(held->change.class, held->change.epoch));
+    wire_put_bin(out, held->change.sealed);
+    wire_put_bin(out, bytes_of(held->change.signature, SIGNATURE_BYTES));
+    wire_put_uint(out, held->leaving);
+    wire_put_uint(out, held->time_s);
+}
+
+enum kith_err held_read(struct held *held, struct frame *frame)
+{
+    struct wire_in *in = frame_items(frame, 9);
+
+    wire_bin_exact(in, held->circle, ID_BYTES);
+    held->device = (uint32_t)wire_uint(in, DEVICE_MAX);
+    held->n = wire_uint(in, UINT64_MAX / 2);
+    wire_bin_exact(in, held->prev, HASH_BYTES);
+    enum kith_err err =
+        change_mark_read(wire_uint(in, UINT64_MAX), &held->change.class, &held->change.epoch);
+    if (err)
+        wire_fail(in, err);
+    held->change.sealed = wire_bin(in, CHANGE_SEALED_MAX);
+    struct bytes signature = wire_bin(in, SIGNATURE_BYTES);
+    held->change.signature = signature.ptr;
+    held->leaving = (enum leaving)wire_uint(in, LEAVING_RENEWED);
+    held->time_s = wire_uint(in, UINT64_MAX);
+    if (held->device == 0 || held->n == 0 || signature.len != SIGNATURE_BYTES)
+        wire_fail(in, KITH_MALFORMED);
+    return wire_close(in);
+}
+
 void invite_write(struct buffer *out, const struct invite_frame *invite)
 {
     frame_begin(out, FRAME_INVITE, 2);
@@ -444,4 +480,9 @@ void bye_write(struct buffer *out)
 void digest_add(uint8_t digest[static DIGEST_BYTES], const uint8_t id[static HASH_BYTES])
 {
     put_u64(digest, get_u64(digest) + get_u64(id));
+}
+
+void digest_remove(uint8_t digest[static DIGEST_BYTES], const uint8_t id[static HASH_BYTES])
+{
+    put_u64(digest, get_u64(digest) - get_u64(id));
 }

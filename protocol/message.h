@@ -12,6 +12,7 @@
 
 #include "protocol/change.h"
 #include "protocol/payload.h"
+#include "protocol/roster.h"
 #include "protocol/seal.h"
 #include "protocol/wire.h"
 
@@ -30,6 +31,7 @@ enum frame_type {
     FRAME_CREDIT = 12, /* device: bytes of batches it has stored */
     FRAME_ERROR = 13,  /* either: the reason why it closes */
     FRAME_BYE = 14,    /* either: an orderly end */
+    FRAME_HELD = 15,   /* hub: a change that waits for a decision, for who may decide */
     FRAME_SKIPPABLE = 64,
 };
 
@@ -150,7 +152,12 @@ void circle_frame_write(struct buffer *out, const uint8_t circle[static ID_BYTES
                         struct bytes entry, struct bytes boxes);
 
 /* What is durable at the hub. One signature covers agency, incarnation and all lines. */
-enum ack_kind { ACK_CHAIN = 0, ACK_CIRCLE = 1, ACK_ROSTER = 2 };
+enum ack_kind {
+    ACK_CHAIN = 0,
+    ACK_CIRCLE = 1,
+    ACK_ROSTER = 2,
+    ACK_HELD = 3, /* a chain of changes beyond its cut: kept for a decision, as durable as any */
+};
 struct ack_line {
     enum ack_kind kind;
     uint8_t circle[ID_BYTES]; /* zeros for the roster */
@@ -185,6 +192,20 @@ struct refused {
 void refused_write(struct buffer *out, const struct refused *refused);
 MUST_USE enum kith_err refused_read(struct refused *refused, struct frame *frame);
 
+/* A change of a device that had left when it arrived. */
+struct held {
+    uint8_t circle[ID_BYTES];
+    uint32_t device;
+    uint64_t n;
+    uint8_t prev[HASH_BYTES];
+    struct change change;
+    enum leaving leaving; /* how the device had left by then */
+    uint64_t time_s;      /* when it arrived, by the hub's clock */
+};
+#define HELD_OVERHEAD (2 + 18 + 5 + 9 + 34 + 5 + 3 + 2 + SIGNATURE_BYTES + 1 + 9)
+void held_write(struct buffer *out, const struct held *held);
+MUST_USE enum kith_err held_read(struct held *held, struct frame *frame);
+
 struct invite_frame {
     uint32_t device;
     uint8_t psk[KEY_BYTES];
@@ -202,5 +223,6 @@ void bye_write(struct buffer *out);
 /* The digest: the sum, modulo 2^64, of the first 8 bytes of the ids of all changes that came from
  * the hub. */
 void digest_add(uint8_t digest[static DIGEST_BYTES], const uint8_t id[static HASH_BYTES]);
+void digest_remove(uint8_t digest[static DIGEST_BYTES], const uint8_t id[static HASH_BYTES]);
 
 #endif

@@ -26,6 +26,7 @@
     X(CHANGE_KEY, "kith/1 change key")                                                             \
     X(EPOCH_COMMIT, "kith/1 epoch commitment")                                                     \
     X(EPOCH_WRAP, "kith/1 epoch wrap key")                                                         \
+    X(REASON_KEY, "kith/1 reason key")                                                             \
     X(RECEIPT_HASH, "kith/1 receipt")                                                              \
     X(RECEIPT_SIGN, "kith/1 receipt signature")                                                    \
     X(INVITE_SIGN_SEED, "kith/1 invite sign seed")                                                 \

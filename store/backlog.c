@@ -6,15 +6,21 @@
  * let into a circle at sequence G receives everything older of it at the place of G: an item's
  * place is (max(its sequence, G), its sequence). Places are totally ordered, so a pair of numbers
  * says how far a device has come, also in the middle of a circle that it was newly let into. That
- * pair is the cursor, with the place in the roster and the digest of what was delivered; only this
- * file knows how it is written.
+ * pair is the cursor, with the place in the roster, the digest of what was delivered and how many
+ * removals were told; only this file knows how it is written.
+ *
+ * A device that was taken out of a circle is told so before anything else: the entries of its
+ * access chain up to that one, and nothing more. What was delivered of the circle leaves the digest
+ * on both sides: let in again, the device is sent it anew. A device that is ended is sent the
+ * roster up to its end.
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
 
-#define CURSOR_BYTES (8 + 8 + 4 + DIGEST_BYTES)
+#define CURSOR_BYTES (8 + 8 + 4 + 4 + 8 + DIGEST_BYTES)
 #define FRAMES_MAX   (BATCH_MAX - CURSOR_MAX - 8)
 
 struct position {
@@ -22,6 +28,8 @@ struct position {
     uint64_t sequence;
     uint32_t roster;
     uint8_t digest[DIGEST_BYTES];
+    uint32_t removals; /* told as a whole */
+    uint64_t removal;  /* of the next one: the sequence through which its entries were told */
 };
 
 /* A circle with something to deliver. */
@@ -34,6 +42,10 @@ struct source {
 struct loader {
     struct store_txn txn;
     uint32_t device;
+    uint32_t person;
+    unsigned roles;
+    uint32_t roster_max; /* entries of the roster that it may know */
+    bool is_ended;
     struct position position;
     struct source *heap; /* the source with the least place on top */
     uint32_t count;
@@ -64,12 +76,14 @@ static struct position position_read(const struct ledger *ledger, const struct p
     if (pull->cursor.len != CURSOR_BYTES ||
         !seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES))
         return position;
-    if (!pull->is_continued && !seal_equal(pull->cursor.ptr + 20, pull->digest, DIGEST_BYTES))
+    if (!pull->is_continued && !seal_equal(pull->cursor.ptr + 32, pull->digest, DIGEST_BYTES))
         return position;
     position.place = get_u64(pull->cursor.ptr);
     position.sequence = get_u64(pull->cursor.ptr + 8);
     position.roster = get_u32(pull->cursor.ptr + 16);
-    memcpy(position.digest, pull->cursor.ptr + 20, DIGEST_BYTES);
+    position.removals = get_u32(pull->cursor.ptr + 20);
+    position.removal = get_u64(pull->cursor.ptr + 24);
+    memcpy(position.digest, pull->cursor.ptr + 32, DIGEST_BYTES);
     return position;
 }
 
@@ -78,7 +92,9 @@ static void position_write(const struct position *position, struct backlog *back
     put_u64(backlog->cursor, position->place);
     put_u64(backlog->cursor + 8, position->sequence);
     put_u32(backlog->cursor + 16, position->roster);
-    memcpy(backlog->cursor + 20, position->digest, DIGEST_BYTES);
+    put_u32(backlog->cursor + 20, position->removals);
+    put_u64(backlog->cursor + 24, position->removal);
+    memcpy(backlog->cursor + 32, position->digest, DIGEST_BYTES);
     backlog->cursor_len = CURSOR_BYTES;
 }
 
@@ -161,7 +177,8 @@ static void load_roster(struct loader *loader)
 {
     struct bytes entry;
 
-    while (!loader->is_full && hub_roster_get(&loader->txn, loader->position.roster + 1, &entry)) {
+    while (!loader->is_full && loader->position.roster < loader->roster_max &&
+           hub_roster_get(&loader->txn, loader->position.roster + 1, &entry)) {
         if (!has_room(loader, entry.len + 16))
             return;
         roster_frame_write(&loader->backlog->frames, loader->position.roster + 1, &entry, 1);
@@ -216,6 +233,54 @@ static bool load_change(struct loader *loader, const struct circle *circle,
     return true;
 }
 
+/* Whether the device's person decides about what is held here. */
+static bool may_decide(const struct loader *loader, const struct circle *circle)
+{
+    const struct circle_member *member = circle_member(circle, loader->person);
+    bool may = role_may(loader->roles, MAY_WITHDRAW) || circle->kind == CIRCLE_PERSON;
+
+    return may && member && member->right == CIRCLE_WRITE && !circle_cut(circle, loader->device);
+}
+
+/* What is held goes to who may decide about it, while it waits. Later it comes as a change like any
+ * other, or never. */
+static bool load_held(struct loader *loader, const struct circle *circle,
+                      const struct hub_item *item)
+{
+    struct held held = {.device = item->device, .n = item->n, .change = item->change};
+    struct held_row row;
+
+    if (!may_decide(loader, circle) ||
+        !hub_held_get(&loader->txn, item->circle, item->device, item->n, &row) ||
+        row.state != HELD_OPEN)
+        return true;
+    if (!has_room(loader, item->change.sealed.len + HELD_OVERHEAD))
+        return false;
+    memcpy(held.circle, circle->id, ID_BYTES);
+    held.leaving = row.leaving;
+    held.time_s = row.time_s;
+    if (item->n > 1 &&
+        !hub_known_id(&loader->txn, item->circle, item->device, item->n - 1, held.prev))
+        store_fail(&loader->txn, KITH_DAMAGED);
+    run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
+    held_write(&loader->backlog->frames, &held);
+    return true;
+}
+
+static bool load_item(struct loader *loader, const struct circle *circle,
+                      const struct hub_item *item)
+{
+    switch (item->kind) {
+    case HUB_ITEM_CHANGE:
+        return load_change(loader, circle, item);
+    case HUB_ITEM_ENTRY:
+        return load_entry(loader, circle, item);
+    case HUB_ITEM_HELD:
+        return load_held(loader, circle, item);
+    }
+    return true;
+}
+
 /* Delivers from the topmost source as long as it stays the topmost. */
 static void load_source(struct loader *loader)
 {
@@ -230,9 +295,7 @@ static void load_source(struct loader *loader)
             store_fail(&loader->txn, KITH_DAMAGED);
             break;
         }
-        bool is_taken = item.kind == HUB_ITEM_ENTRY ? load_entry(loader, &circle, &item)
-                                                    : load_change(loader, &circle, &item);
-        if (!is_taken)
+        if (!load_item(loader, &circle, &item))
             break;
         loader->position.place = source_place(source);
         loader->position.sequence = source->next;
@@ -246,6 +309,82 @@ static void load_source(struct loader *loader)
     store_forget(&loader->txn);
 }
 
+/* What the device was sent of a circle no longer counts as delivered. */
+static void forget_delivered(struct loader *loader, uint32_t circle, uint64_t through)
+{
+    struct hub_item item;
+
+    for (uint64_t at = hub_circle_after(&loader->txn, circle, 0); at != 0 && at <= through;
+         at = hub_circle_after(&loader->txn, circle, at)) {
+        if (!hub_item_get(&loader->txn, at, &item)) {
+            store_fail(&loader->txn, KITH_DAMAGED);
+            return;
+        }
+        if (item.kind == HUB_ITEM_CHANGE && item.device != loader->device)
+            digest_remove(loader->position.digest, item.id);
+        store_forget(&loader->txn);
+    }
+}
+
+/* The entries that the device has not seen, through the one that takes it out. False if there was
+ * no room for all. */
+static bool load_removal(struct loader *loader, const struct removal_row *removal)
+{
+    struct position *position = &loader->position;
+    uint64_t through = delivered_through(position, removal->granted);
+    struct circle circle;
+    struct hub_item item;
+
+    hub_circle_get(&loader->txn, removal->circle, &circle);
+    if (position->removal < through)
+        position->removal = through;
+    while (!loader->txn.err && position->removal < removal->sequence) {
+        uint64_t next = hub_circle_after(&loader->txn, removal->circle, position->removal);
+        if (next == 0 || !hub_item_get(&loader->txn, next, &item)) {
+            store_fail(&loader->txn, KITH_DAMAGED);
+            break;
+        }
+        if (item.kind == HUB_ITEM_ENTRY && !load_entry(loader, &circle, &item))
+            break;
+        position->removal = next;
+        store_forget(&loader->txn);
+    }
+    circle_clear(&circle);
+    if (loader->is_full || loader->txn.err)
+        return false;
+    forget_delivered(loader, removal->circle, through);
+    position->removals++;
+    position->removal = 0;
+    return true;
+}
+
+/* Before anything else: as long as one is not told, the cursor stands where it stood when the
+ * device was taken out, and says exactly what it was sent of the circle. */
+static void load_removals(struct loader *loader)
+{
+    struct removal_row removal;
+
+    while (!loader->is_full && !loader->txn.err &&
+           hub_removal_get(&loader->txn, loader->device, loader->position.removals + 1, &removal))
+        if (!load_removal(loader, &removal))
+            return;
+}
+
+static void know_device(struct loader *loader, struct ledger *ledger)
+{
+    (void)pthread_rwlock_rdlock(&ledger->roster_lock);
+    const struct roster_device *device = roster_device(&ledger->roster, loader->device);
+    loader->roster_max = UINT32_MAX;
+    if (device) {
+        loader->person = device->person;
+        loader->roles = roster_device_roles(&ledger->roster, loader->device);
+        loader->is_ended = device->state == DEVICE_ENDED;
+        if (loader->is_ended)
+            loader->roster_max = device->ended;
+    }
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+}
+
 enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
                           bool roster_only, struct backlog *backlog)
 {
@@ -256,8 +395,12 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
     backlog->change_count = 0;
     loader.position = position_read(ledger, pull);
     run_begin(&loader.run);
+    know_device(&loader, ledger);
     load_roster(&loader);
-    if (!roster_only && !loader.is_full)
+    bool is_served = !roster_only && !loader.is_ended;
+    if (is_served)
+        load_removals(&loader);
+    if (is_served && !loader.is_full)
         find_sources(&loader);
     while (loader.count > 0 && !loader.is_full && !loader.txn.err)
         load_source(&loader);

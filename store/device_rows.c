@@ -72,7 +72,7 @@ uint32_t device_circle_new(struct store_txn *txn, const uint8_t circle[static ID
     return number;
 }
 
-#define CIRCLE_HEAD_BYTES 16
+#define CIRCLE_HEAD_BYTES 20
 
 void device_circle_get(struct store_txn *txn, uint32_t number, struct circle_row *row)
 {
@@ -92,6 +92,7 @@ void device_circle_get(struct store_txn *txn, uint32_t number, struct circle_row
     row->owed_roster = get_u32(value.ptr + 4);
     row->told_roster = get_u32(value.ptr + 8);
     row->told_circle = get_u32(value.ptr + 12);
+    row->part = (enum circle_part)get_u32(value.ptr + 16);
     enum kith_err err = circle_decode(&row->circle, bytes_after(value, CIRCLE_HEAD_BYTES));
     if (err)
         store_fail(txn, err);
@@ -108,6 +109,7 @@ void device_circle_put(struct store_txn *txn, const struct circle_row *row)
     put_u32(head + 4, row->owed_roster);
     put_u32(head + 8, row->told_roster);
     put_u32(head + 12, row->told_circle);
+    put_u32(head + 16, row->part);
     buffer_add(&value, head, sizeof head);
     circle_encode(&row->circle, &value);
     if (value.err)
@@ -157,6 +159,13 @@ void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch,
     struct key key = key_of_pair(circle, epoch);
 
     store_put(txn, TABLE_DEVICE_KEY, key_bytes(&key), bytes_of(epoch_key, KEY_BYTES));
+}
+
+void device_key_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch)
+{
+    struct key key = key_of_pair(circle, epoch);
+
+    store_delete(txn, TABLE_DEVICE_KEY, key_bytes(&key));
 }
 
 #define CHAIN_ROW_BYTES (4 + 8 + HASH_BYTES + 8 + 8)
@@ -227,6 +236,13 @@ void device_chain_put(struct store_txn *txn, uint32_t circle, const struct chain
     store_put(txn, TABLE_DEVICE_CHAIN, key_bytes(&key), bytes_of(value, sizeof value));
 }
 
+void device_chain_delete(struct store_txn *txn, uint32_t circle, uint32_t chain)
+{
+    struct key key = key_of_pair(circle, chain);
+
+    store_delete(txn, TABLE_DEVICE_CHAIN, key_bytes(&key));
+}
+
 static struct key log_key(uint32_t circle, uint32_t chain, uint64_t n)
 {
     struct key key = key_of_pair(circle, chain);
@@ -275,6 +291,13 @@ void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint
         store_fail(txn, value.err);
     store_put(txn, TABLE_DEVICE_LOG, key_bytes(&key), buffer_view(&value));
     buffer_clear(&value);
+}
+
+void device_log_delete(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n)
+{
+    struct key key = log_key(circle, chain, n);
+
+    store_delete(txn, TABLE_DEVICE_LOG, key_bytes(&key));
 }
 
 void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
@@ -376,20 +399,35 @@ bool device_refused_next(struct store_walk *walk, struct refused_row *row)
     return true;
 }
 
+/* kind, circle, person, right, leaving, device, n, id; then the reason */
+#define INTENT_HEAD_BYTES (6 * 4 + 8 + HASH_BYTES)
+
 void device_intent_put(struct store_txn *txn, struct intent_row *row)
 {
     uint8_t last[STORE_KEY_MAX];
-    uint8_t value[12];
+    uint8_t head[INTENT_HEAD_BYTES];
+    struct buffer value;
 
     if (row->number == 0) {
         bool is_first = store_last(txn, TABLE_DEVICE_INTENT, bytes_of(NULL, 0), last) != 8;
         row->number = is_first ? 1 : get_u64(last) + 1;
     }
     struct key key = key_of_u64(row->number);
-    put_u32(value, row->circle);
-    put_u32(value + 4, row->member.person);
-    put_u32(value + 8, row->member.right);
-    store_put(txn, TABLE_DEVICE_INTENT, key_bytes(&key), bytes_of(value, sizeof value));
+    put_u32(head, row->kind);
+    put_u32(head + 4, row->circle);
+    put_u32(head + 8, row->member.person);
+    put_u32(head + 12, row->member.right);
+    put_u32(head + 16, row->leaving);
+    put_u32(head + 20, row->device);
+    put_u64(head + 24, row->n);
+    memcpy(head + 32, row->id, HASH_BYTES);
+    buffer_init(&value, INTENT_HEAD_BYTES + CIRCLE_REASON_MAX);
+    buffer_add(&value, head, sizeof head);
+    buffer_add(&value, row->reason.ptr, row->reason.len);
+    if (value.err)
+        store_fail(txn, value.err);
+    store_put(txn, TABLE_DEVICE_INTENT, key_bytes(&key), buffer_view(&value));
+    buffer_clear(&value);
 }
 
 void device_intent_delete(struct store_txn *txn, uint64_t number)
@@ -409,12 +447,20 @@ bool device_intent_next(struct store_walk *walk, struct intent_row *row)
     if (!store_walk_next(walk))
         return false;
     struct bytes value = store_walk_value(walk);
-    if (!has_size(walk->txn, value, 12) || !has_size(walk->txn, walk->key, 8))
+    if (value.len < INTENT_HEAD_BYTES || walk->key.len != 8) {
+        store_fail(walk->txn, KITH_DAMAGED);
         return false;
+    }
     row->number = get_u64(walk->key.ptr);
-    row->circle = get_u32(value.ptr);
-    row->member.person = get_u32(value.ptr + 4);
-    row->member.right = get_u32(value.ptr + 8) == CIRCLE_WRITE ? CIRCLE_WRITE : CIRCLE_READ;
+    row->kind = (enum intent_kind)get_u32(value.ptr);
+    row->circle = get_u32(value.ptr + 4);
+    row->member.person = get_u32(value.ptr + 8);
+    row->member.right = get_u32(value.ptr + 12) == CIRCLE_WRITE ? CIRCLE_WRITE : CIRCLE_READ;
+    row->leaving = (enum leaving)get_u32(value.ptr + 16);
+    row->device = get_u32(value.ptr + 20);
+    row->n = get_u64(value.ptr + 24);
+    memcpy(row->id, value.ptr + 32, HASH_BYTES);
+    row->reason = bytes_after(value, INTENT_HEAD_BYTES);
     return true;
 }
 
@@ -477,6 +523,13 @@ void device_record_put(struct store_txn *txn, const struct record_place *place, 
     store_put(txn, TABLE_DEVICE_RECORD, key_bytes(&key), value);
 }
 
+void device_record_delete(struct store_txn *txn, const struct record_place *place)
+{
+    struct key key = record_key(place);
+
+    store_delete(txn, TABLE_DEVICE_RECORD, key_bytes(&key));
+}
+
 uint64_t device_record_count(struct store_txn *txn)
 {
     return store_count(txn, TABLE_DEVICE_RECORD);
@@ -506,6 +559,13 @@ void device_touch_put(struct store_txn *txn, uint32_t record, uint32_t chain, ui
     struct key key = log_key(record, chain, n);
 
     store_put(txn, TABLE_DEVICE_TOUCH, key_bytes(&key), bytes_of(NULL, 0));
+}
+
+void device_touch_delete(struct store_txn *txn, uint32_t record, uint32_t chain, uint64_t n)
+{
+    struct key key = log_key(record, chain, n);
+
+    store_delete(txn, TABLE_DEVICE_TOUCH, key_bytes(&key));
 }
 
 struct store_walk device_touches(struct store_txn *txn, uint32_t record)

@@ -20,6 +20,14 @@ void device_meta_put(struct store_txn *txn, const char *name, struct bytes value
 bool device_roster_get(struct store_txn *txn, uint32_t seq, struct bytes *entry);
 void device_roster_put(struct store_txn *txn, uint32_t seq, struct bytes entry);
 
+/* Where this device stands with a circle. */
+enum circle_part {
+    PART_MEMBER = 0, /* in it, as far as the access chain says */
+    PART_LEFT = 1,   /* taken out; what it has not delivered is still to go */
+    PART_PURGED = 2, /* nothing that could be read is left here */
+    PART_COMING = 3, /* let in again: all is being sent anew, the entry that says so comes last */
+};
+
 /* A circle as this device knows it. The caller clears it with circle_clear(&row->circle). */
 struct circle_row {
     uint32_t number; /* 0: not known */
@@ -29,6 +37,7 @@ struct circle_row {
     uint32_t
         told_roster; /* the heads that this device's own changes have named last, by their seq */
     uint32_t told_circle;
+    enum circle_part part; /* whether this device's person is in it */
 };
 uint32_t device_circle_number(struct store_txn *txn, const uint8_t circle[static ID_BYTES]);
 /* Gives a new circle the next number. */
@@ -43,6 +52,7 @@ bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch,
                     uint8_t key[static KEY_BYTES]);
 void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch,
                     const uint8_t key[static KEY_BYTES]);
+void device_key_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch);
 
 /* One device's chain in one circle. This device's own has the number CHAIN_OWN, the others are
  * numbered from 1. */
@@ -60,6 +70,7 @@ struct chain_row *device_chains(struct store_txn *txn, uint32_t circle, uint32_t
 /* The own chain; empty if nothing was written yet. */
 struct chain_row device_chain_own(struct store_txn *txn, uint32_t circle);
 void device_chain_put(struct store_txn *txn, uint32_t circle, const struct chain_row *row);
+void device_chain_delete(struct store_txn *txn, uint32_t circle, uint32_t chain);
 
 struct log_row {
     struct change change;
@@ -69,6 +80,7 @@ bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint
                     struct log_row *row);
 void device_log_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
                     const struct log_row *row);
+void device_log_delete(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n);
 void device_fault_put(struct store_txn *txn, uint32_t circle, uint32_t chain, uint64_t n,
                       enum kith_err reason);
 
@@ -97,11 +109,23 @@ struct refused_row {
 struct store_walk device_refusals(struct store_txn *txn, uint32_t circle);
 bool device_refused_next(struct store_walk *walk, struct refused_row *row);
 
-/* A grant that is to be written into a circle's access chain at the next contact. */
+/* What is to be written into a circle's access chain at the next contact. */
+enum intent_kind {
+    INTENT_GRANT = 1,    /* member */
+    INTENT_WITHDRAW = 2, /* member.person, leaving */
+    INTENT_ADMIT = 3,    /* device, n, id */
+    INTENT_REJECT = 4,   /* device, n, id, reason */
+};
 struct intent_row {
     uint64_t number; /* 0: give it the next */
+    enum intent_kind kind;
     uint32_t circle;
     struct circle_member member;
+    enum leaving leaving;
+    uint32_t device;
+    uint64_t n;
+    uint8_t id[HASH_BYTES];
+    struct bytes reason;
 };
 void device_intent_put(struct store_txn *txn, struct intent_row *row);
 void device_intent_delete(struct store_txn *txn, uint64_t number);
@@ -123,12 +147,14 @@ struct record_place device_record_new(struct store_txn *txn, uint32_t circle,
 bool device_record_get(struct store_txn *txn, const struct record_place *place,
                        struct bytes *value);
 void device_record_put(struct store_txn *txn, const struct record_place *place, struct bytes value);
+void device_record_delete(struct store_txn *txn, const struct record_place *place);
 uint64_t device_record_count(struct store_txn *txn);
 /* Walks the records of a circle, of one type unless `type` is 0. */
 struct store_walk device_records(struct store_txn *txn, uint32_t circle, uint32_t type);
 bool device_record_next(struct store_walk *walk, struct record_place *place);
 
 /* Which changes have touched a record. */
+void device_touch_delete(struct store_txn *txn, uint32_t record, uint32_t chain, uint64_t n);
 void device_touch_put(struct store_txn *txn, uint32_t record, uint32_t chain, uint64_t n);
 struct store_walk device_touches(struct store_txn *txn, uint32_t record);
 bool device_touch_next(struct store_walk *walk, uint32_t *chain, uint64_t *n);

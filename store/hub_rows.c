@@ -161,12 +161,37 @@ void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_
     store_put(txn, TABLE_HUB_BOX, key_bytes(&key), box);
 }
 
+void hub_box_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device)
+{
+    struct key key = box_key(circle, epoch, device);
+
+    store_delete(txn, TABLE_HUB_BOX, key_bytes(&key));
+}
+
 void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence)
 {
     struct key key = key_of_u32(device);
 
     key_u32(&key, circle);
     store_put_u64(txn, TABLE_HUB_GRANT, key_bytes(&key), sequence);
+}
+
+void hub_grant_delete(struct store_txn *txn, uint32_t device, uint32_t circle)
+{
+    struct key key = key_of_u32(device);
+
+    key_u32(&key, circle);
+    store_delete(txn, TABLE_HUB_GRANT, key_bytes(&key));
+}
+
+uint64_t hub_granted(struct store_txn *txn, uint32_t device, uint32_t circle)
+{
+    struct key key = key_of_u32(device);
+    uint64_t sequence = 0;
+
+    key_u32(&key, circle);
+    (void)store_get_u64(txn, TABLE_HUB_GRANT, key_bytes(&key), &sequence);
+    return sequence;
 }
 
 bool hub_is_granted(struct store_txn *txn, uint32_t device, uint32_t circle)
@@ -319,8 +344,8 @@ bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *ite
     if (!store_get(txn, TABLE_HUB_LOG, key_bytes(&key), &value))
         return false;
     memset(item, 0, sizeof *item);
-    if (value.len < ITEM_HEAD_BYTES ||
-        (value.ptr[0] != HUB_ITEM_CHANGE && value.ptr[0] != HUB_ITEM_ENTRY)) {
+    if (value.len < ITEM_HEAD_BYTES || value.ptr[0] < HUB_ITEM_CHANGE ||
+        value.ptr[0] > HUB_ITEM_HELD) {
         store_fail(txn, KITH_DAMAGED);
         return false;
     }

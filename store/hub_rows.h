@@ -35,10 +35,14 @@ bool hub_box_get(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_
                  struct bytes *box);
 void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device,
                  struct bytes box);
+void hub_box_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device);
 
 /* Since which sequence a device is served a circle. */
 void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence);
+void hub_grant_delete(struct store_txn *txn, uint32_t device, uint32_t circle);
 bool hub_is_granted(struct store_txn *txn, uint32_t device, uint32_t circle);
+/* Since when; 0 if it is not. */
+uint64_t hub_granted(struct store_txn *txn, uint32_t device, uint32_t circle);
 /* Walks the grants of one device: `walk` from hub_grants, then hub_grant_next until false, then
  * store_walk_end. */
 struct store_walk hub_grants(struct store_txn *txn, uint32_t device);
@@ -58,14 +62,14 @@ struct chain_head {
 struct chain_head hub_chain_head(struct store_txn *txn, uint32_t circle, uint32_t device);
 
 /* One item of the log. */
-enum hub_item_kind { HUB_ITEM_CHANGE = 1, HUB_ITEM_ENTRY = 2 };
+enum hub_item_kind { HUB_ITEM_CHANGE = 1, HUB_ITEM_ENTRY = 2, HUB_ITEM_HELD = 3 };
 struct hub_item {
     enum hub_item_kind kind;
     uint32_t circle;
     uint32_t device;        /* the author */
-    uint64_t n;             /* CHANGE; ENTRY: the entry's seq */
-    uint8_t id[HASH_BYTES]; /* CHANGE */
-    struct change change;   /* CHANGE */
+    uint64_t n;             /* CHANGE, HELD; ENTRY: the entry's seq */
+    uint8_t id[HASH_BYTES]; /* CHANGE, HELD */
+    struct change change;   /* CHANGE, HELD */
 };
 /* Adds an item under the next sequence, with all indexes; returns the sequence. */
 uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item);

@@ -4,22 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/ledger_internal.h"
-
-/* What a commit has touched of one circle; its state is written once, at the end. */
-struct touched {
-    uint32_t number;
-    struct circle circle;
-    bool is_changed;
-};
-
-struct committer {
-    struct ledger *ledger;
-    struct store_txn txn;
-    struct touched *touched; /* of the current ingest */
-    uint32_t touched_count;
-    uint32_t touched_room;
-};
+#include "store/hub_held_rows.h"
+#include "store/ingest_internal.h"
 
 static void touched_clear(struct committer *committer)
 {
@@ -33,7 +19,7 @@ static void touched_clear(struct committer *committer)
 }
 
 /* The state of a circle within this commit; number 0 and no entries if the circle is not known. */
-static struct touched *touch_circle(struct committer *committer, const uint8_t id[static ID_BYTES])
+struct touched *touch_circle(struct committer *committer, const uint8_t id[static ID_BYTES])
 {
     uint32_t number = hub_circle_number(&committer->txn, id);
 
@@ -72,6 +58,41 @@ static enum kith_err check_stored(struct committer *committer, uint32_t circle,
     return is_same ? KITH_OK : KITH_FORKED;
 }
 
+/* What the circle alone cannot know: whether the device has been ended since, and whether the time
+ * of a transfer is over. */
+static enum kith_err check_left(const struct roster_device *device, const struct circle_cut *cut,
+                                uint64_t n, uint64_t now_s)
+{
+    if (cut && n <= cut->n)
+        return KITH_OK;
+    if (cut)
+        return cut->until_s > now_s ? KITH_OK : KITH_HELD;
+    if (device->state != DEVICE_ENDED)
+        return KITH_OK;
+    bool is_in_time = device->leaving == LEAVING_TRANSFERRED && device->until_s > now_s;
+    return is_in_time ? KITH_OK : KITH_HELD;
+}
+
+static enum kith_err check_taken(const struct committer *committer, const struct ingest *ingest,
+                                 const struct touched *touched, const struct ingest_item *item)
+{
+    const struct roster *roster = &committer->ledger->roster;
+    const struct change_header header = {
+        .device = item->device, .n = item->n, .epoch = item->change.epoch};
+    enum kith_err err = circle_takes(&touched->circle, roster, &header, item->id);
+
+    return err ? err
+               : check_left(roster_device(roster, item->device),
+                            circle_cut(&touched->circle, item->device), item->n, ingest->now_s);
+}
+
+static enum kith_err check_follows(const struct ingest_item *item, const struct chain_head *head)
+{
+    if (item->n != head->n + 1)
+        return KITH_GAP;
+    return seal_equal(item->prev, head->id, HASH_BYTES) ? KITH_OK : KITH_FORKED;
+}
+
 static void commit_change(struct committer *committer, struct ingest *ingest,
                           struct ingest_item *item)
 {
@@ -88,13 +109,11 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
         item->verdict = check_stored(committer, touched->number, item);
         return;
     }
-    item->verdict = circle_may_write(&touched->circle, &committer->ledger->roster, item->device);
-    if (!item->verdict && item->change.epoch != touched->circle.epoch)
-        item->verdict = KITH_EPOCH;
-    if (!item->verdict && item->n != head.n + 1)
-        item->verdict = KITH_GAP;
-    if (!item->verdict && !seal_equal(item->prev, head.id, HASH_BYTES))
-        item->verdict = KITH_FORKED;
+    item->verdict = check_taken(committer, ingest, touched, item);
+    if (item->verdict == KITH_HELD)
+        item->verdict = held_commit(committer, ingest, touched, item);
+    else if (!item->verdict)
+        item->verdict = check_follows(item, &head);
     if (item->verdict)
         return;
     struct hub_item row = {.kind = HUB_ITEM_CHANGE,
@@ -105,109 +124,6 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
     memcpy(row.id, item->id, HASH_BYTES);
     (void)hub_item_add(&committer->txn, &row);
     ingest->stored_count++;
-}
-
-/* An entry that is there already is acknowledged again: its first answer was lost. */
-static bool is_stored_entry(struct committer *committer, const struct touched *touched,
-                            const struct ingest_item *item)
-{
-    struct bytes stored;
-
-    return touched->number && item->n <= touched->circle.count &&
-           hub_entry_get(&committer->txn, touched->number, (uint32_t)item->n, &stored) &&
-           bytes_equal(stored, item->entry);
-}
-
-/* A device's box is stored once: nobody may put another one in its place. */
-static void store_boxes(struct committer *committer, const struct touched *touched,
-                        const struct ingest_item *item)
-{
-    struct frame frame = {.type = FRAME_CIRCLE, .items = 4, .body = wire_open(item->frame)};
-    struct circle_frame content;
-    const uint32_t epoch = touched->circle.epoch;
-    struct bytes stored;
-    struct bytes box;
-    uint32_t device;
-
-    if (circle_frame_read(&content, &frame))
-        return; /* read before, in verification: cannot fail */
-    while (circle_frame_box(&content, &device, &box))
-        if (circle_has_device(&touched->circle, device) &&
-            !hub_box_get(&committer->txn, touched->number, epoch, device, &stored))
-            hub_box_put(&committer->txn, touched->number, epoch, device, box);
-}
-
-/* Devices that this entry made recipients are served from here on, and everything before. One that
- * is named again has that already. */
-static void store_grants(struct committer *committer, const struct touched *touched,
-                         struct bytes entry, uint64_t sequence)
-{
-    struct circle_entry content;
-    struct arena arena;
-
-    arena_init(&arena, ENTRY_MAX * 16);
-    if (circle_entry_read(&content, entry, &arena))
-        store_fail(&committer->txn, KITH_DAMAGED);
-    else
-        for (uint32_t i = 0; i < content.device_count; i++)
-            if (!hub_is_granted(&committer->txn, content.devices[i], touched->number))
-                hub_grant_put(&committer->txn, content.devices[i], touched->number, sequence);
-    arena_clear(&arena);
-}
-
-/* The hub serves one agency's circle, which the founder makes. */
-static enum kith_err check_only_agency_circle(struct committer *committer,
-                                              const struct touched *touched)
-{
-    struct bytes value;
-
-    if (touched->circle.kind != CIRCLE_AGENCY || touched->circle.count != 1)
-        return KITH_OK;
-    if (hub_meta_get(&committer->txn, "agency circle", &value))
-        return KITH_EXISTS;
-    hub_meta_put(&committer->txn, "agency circle", bytes_of(touched->circle.id, ID_BYTES));
-    return KITH_OK;
-}
-
-static void commit_circle(struct committer *committer, struct ingest *ingest,
-                          struct ingest_item *item)
-{
-    struct touched *touched = touch_circle(committer, item->circle);
-    const struct roster *roster = &committer->ledger->roster;
-    struct circle_entry content;
-    struct arena arena;
-
-    if (!touched || is_stored_entry(committer, touched, item))
-        return;
-    arena_init(&arena, ENTRY_MAX * 16);
-    item->verdict = circle_entry_read(&content, item->entry, &arena);
-    if (!item->verdict && content.author != ingest->device)
-        item->verdict = KITH_FOREIGN;
-    arena_clear(&arena);
-    if (item->verdict)
-        return;
-    bool is_new = touched->number == 0;
-    item->verdict = circle_append(&touched->circle, roster, item->entry);
-    if (!item->verdict && !seal_equal(touched->circle.id, item->circle, ID_BYTES))
-        item->verdict = KITH_MALFORMED;
-    if (!item->verdict)
-        item->verdict = check_only_agency_circle(committer, touched);
-    if (item->verdict) {
-        if (is_new)
-            circle_clear(&touched->circle);
-        return;
-    }
-    if (is_new)
-        touched->number = hub_circle_new(&committer->txn, item->circle);
-    touched->is_changed = true;
-    hub_entry_put(&committer->txn, touched->number, touched->circle.count, item->entry);
-    struct hub_item row = {.kind = HUB_ITEM_ENTRY,
-                           .circle = touched->number,
-                           .device = ingest->device,
-                           .n = touched->circle.count};
-    uint64_t sequence = hub_item_add(&committer->txn, &row);
-    store_boxes(committer, touched, item);
-    store_grants(committer, touched, item->entry, sequence);
 }
 
 /* Beyond the roster's own rules: the founder names this hub, the joiner enrols itself and in time.
@@ -258,6 +174,13 @@ static bool is_enrolment(const struct ingest *ingest, const struct roster_entry 
     return is_own && seal_equal(entry->keys.noise, ingest->noise_key, KEY_BYTES);
 }
 
+bool is_ended(const struct committer *committer, const struct ingest *ingest)
+{
+    const struct roster_device *device = roster_device(&committer->ledger->roster, ingest->device);
+
+    return device && device->state == DEVICE_ENDED;
+}
+
 static void commit_roster(struct committer *committer, struct ingest *ingest,
                           struct ingest_item *item)
 {
@@ -272,6 +195,8 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
         return;
     }
     item->verdict = check_roster_visitor(ledger, ingest, &entry);
+    if (!item->verdict && is_ended(committer, ingest))
+        item->verdict = KITH_ENDED;
     if (item->verdict)
         return;
     (void)pthread_rwlock_wrlock(&ledger->roster_lock);
@@ -320,6 +245,8 @@ static void commit_item(struct committer *committer, struct ingest *ingest,
         else
             commit_roster(committer, ingest, item);
         return;
+    case ACK_HELD:
+        return; /* only what is answered has this kind */
     }
 }
 
@@ -327,7 +254,9 @@ static void commit_item(struct committer *committer, struct ingest *ingest,
  * know it. */
 static void refuse_item(struct ingest *ingest, const struct ingest_item *item, bool is_first)
 {
-    if (!is_first && item->verdict == KITH_GAP)
+    bool is_said = item->verdict == KITH_GAP || (!is_first && item->verdict == item[-1].verdict);
+
+    if (!is_first && is_said)
         return;
     struct refused refused = {
         .kind = item->kind, .device = item->device, .n = item->n, .reason = item->verdict};
@@ -372,6 +301,19 @@ static bool is_same_chain(const struct ingest_item *a, const struct ingest_item 
            memcmp(a->circle, b->circle, ID_BYTES) == 0;
 }
 
+/* What of the chain lies beyond what counts. */
+static void line_of_held(struct committer *committer, const struct ingest_item *item,
+                         struct ack_line *line)
+{
+    uint64_t counted = line->n;
+    uint32_t number = hub_circle_number(&committer->txn, item->circle);
+    struct chain_head tail = hub_tail(&committer->txn, number, item->device);
+
+    line->kind = ACK_HELD;
+    line->n = tail.n > counted ? tail.n : 0;
+    memcpy(line->head, tail.id, HASH_BYTES);
+}
+
 /* One line per chain, and none for another device's. Items of one chain follow each other mostly:
  * the last of them stands for all, and a chain that is named twice costs a few bytes and no harm.
  */
@@ -389,6 +331,10 @@ static void acknowledge(struct committer *committer, struct ingest *ingest)
             continue;
         line_of_item(committer, item, &line);
         if (line.n > 0)
+            add_line(ingest, &line);
+        if (item->kind == ACK_CHAIN)
+            line_of_held(committer, item, &line);
+        if (item->kind == ACK_CHAIN && line.n > 0)
             add_line(ingest, &line);
     }
 }

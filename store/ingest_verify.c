@@ -3,6 +3,7 @@
  * stored. */
 #include <string.h>
 
+#include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
 
 /* What verification knows of a chain: the store's head, and what this ingest has added to it. */
@@ -65,8 +66,7 @@ static struct tail *find_tail(struct verifier *verifier, const uint8_t circle[st
     memcpy(tail->circle, circle, ID_BYTES);
     tail->number = hub_circle_number(verifier->txn, circle);
     if (tail->number) {
-        struct chain_head head =
-            hub_chain_head(verifier->txn, tail->number, verifier->ingest->device);
+        struct chain_head head = hub_tail(verifier->txn, tail->number, verifier->ingest->device);
         tail->n = head.n;
         tail->stored_n = head.n;
         memcpy(tail->id, head.id, HASH_BYTES);
@@ -85,7 +85,7 @@ static enum kith_err run_prev(struct verifier *verifier, const struct tail *tail
     else if (run->first_n > tail->n)
         return KITH_GAP;
     else if (run->first_n > 1 &&
-             !hub_change_id(verifier->txn, tail->number, run->device, run->first_n - 1, prev))
+             !hub_known_id(verifier->txn, tail->number, run->device, run->first_n - 1, prev))
         return KITH_GAP;
     return KITH_OK;
 }
@@ -96,7 +96,7 @@ static enum kith_err verify_repeated(struct verifier *verifier, const struct tai
 {
     uint8_t stored[HASH_BYTES];
 
-    if (!hub_change_id(verifier->txn, tail->number, item->device, item->n, stored))
+    if (!hub_known_id(verifier->txn, tail->number, item->device, item->n, stored))
         return KITH_OK; /* it stands earlier in this very ingest: the commit compares them */
     return seal_equal(stored, item->id, HASH_BYTES) ? KITH_OK : KITH_FORKED;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
 
 static const char meta_incarnation[] = "incarnation";
@@ -162,7 +163,7 @@ static enum kith_err identify_device(const struct ledger *ledger,
     if (!device || device->state == DEVICE_INVITED ||
         !seal_equal(device->keys.noise, visitor->noise_key, KEY_BYTES))
         return KITH_UNKNOWN_DEVICE;
-    return device->state == DEVICE_ENDED ? KITH_ENDED : KITH_OK;
+    return KITH_OK; /* one that is ended, too: it delivers what it has and is told so */
 }
 
 enum kith_err ledger_identify(struct ledger *ledger, const struct ledger_visitor *visitor,
@@ -195,6 +196,7 @@ enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
     stats->changes = store_count(&txn, TABLE_HUB_CHAIN_LOG);
     stats->circles = store_count(&txn, TABLE_HUB_CIRCLE);
     stats->sequence = hub_sequence(&txn);
+    stats->held = hub_held_count(&txn);
     enum kith_err err = store_commit(&txn);
     stats->bytes = store_bytes(ledger->store);
     memcpy(stats->incarnation, ledger->incarnation, INCARNATION_BYTES);

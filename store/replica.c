@@ -6,6 +6,7 @@
 
 #include "protocol/hlc.h"
 #include "protocol/seal.h"
+#include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 
 static const char meta_identity[] = "identity";
@@ -286,15 +287,25 @@ void replica_set_owed_checked(struct store_txn *txn, uint32_t roster_count)
 static void count_circle(struct store_txn *txn, uint32_t number, struct replica_counts *counts)
 {
     struct receipt_row receipt = {0};
+    struct circle_row row;
     uint32_t chain_count;
     struct chain_row *chains = device_chains(txn, number, &chain_count);
+    uint64_t kept = device_kept_get(txn, number).n;
 
+    device_circle_get(txn, number, &row);
+    counts->circles += row.part == PART_MEMBER;
     (void)device_receipt_get(txn, number, &receipt);
     for (uint32_t i = 0; i < chain_count; i++) {
-        counts->waiting += chains[i].received - chains[i].applied;
-        if (chains[i].number == CHAIN_OWN && chains[i].received > receipt.n)
-            counts->unsent += chains[i].received - receipt.n;
+        if (row.part != PART_PURGED)
+            counts->waiting += chains[i].received - chains[i].applied;
+        if (chains[i].number != CHAIN_OWN)
+            continue;
+        uint64_t known = kept > receipt.n ? kept : receipt.n;
+        counts->kept += known - receipt.n;
+        if (chains[i].received > known)
+            counts->unsent += chains[i].received - known;
     }
+    circle_clear(&row.circle);
     store_forget(txn);
 }
 
@@ -304,10 +315,10 @@ enum kith_err replica_counts(struct replica *replica, struct replica_counts *cou
     struct refused_row refused;
 
     memset(counts, 0, sizeof *counts);
-    counts->circles = device_circle_count(&txn);
+    uint32_t circles = device_circle_count(&txn);
     counts->records = device_record_count(&txn);
     counts->owed = store_count(&txn, TABLE_DEVICE_INTENT);
-    for (uint32_t number = 1; number <= counts->circles; number++)
+    for (uint32_t number = 1; number <= circles; number++)
         count_circle(&txn, number, counts);
     struct store_walk walk = device_refusals(&txn, 0);
     while (device_refused_next(&walk, &refused))

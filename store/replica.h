@@ -99,6 +99,46 @@ MUST_USE enum kith_err replica_found_circle(struct replica *replica, const struc
 MUST_USE enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static ID_BYTES],
                                      const struct circle_member *member);
 
+/* Takes a person out of a circle at the next contact: its key is changed by the same entry.
+ * NOT_FOUND if the person is not in it, NOT_ALLOWED, NOT_MEMBER. */
+MUST_USE enum kith_err replica_withdraw(struct replica *replica,
+                                        const uint8_t circle[static ID_BYTES], uint32_t person,
+                                        enum leaving leaving);
+
+/* What the hub holds of devices that left, as far as this device's person may decide about it. */
+struct held_change {
+    uint8_t circle[ID_BYTES];
+    uint32_t device;
+    uint64_t n;
+    uint8_t id[HASH_BYTES];
+    bool is_rejected;
+    enum leaving leaving; /* how the device had left */
+    uint64_t time_s;      /* when it arrived at the hub */
+};
+/* All of it, in an array that the caller frees. */
+MUST_USE enum kith_err replica_held(struct replica *replica, struct held_change **changes,
+                                    size_t *count);
+/* The text of one; NO_KEY, NOT_FOUND. */
+MUST_USE enum kith_err replica_held_text(struct replica *replica, const struct held_change *change,
+                                         struct buffer *text);
+/* Admits what is held of that device through this change, or rejects it from this change on, at the
+ * next contact. `reason` is read by the circle only. */
+MUST_USE enum kith_err replica_admit(struct replica *replica, const struct held_change *change);
+MUST_USE enum kith_err replica_reject(struct replica *replica, const struct held_change *change,
+                                      struct bytes reason);
+
+/* Removes what can be read of circles that this device's person was taken out of, and of all when
+ * the device was ended: keys and merged records. Only where the hub has everything written here,
+ * counted or held. What was written stays, sealed: let in again, a person finds it as it was. */
+struct purged {
+    uint32_t circles; /* purged by this call */
+    uint32_t pending; /* left, but with something that the hub does not have yet */
+    bool is_device;   /* everything was: this device has no keys any more */
+};
+MUST_USE enum kith_err replica_purge(struct replica *replica, struct purged *purged);
+/* How this device was ended in the roster; LEAVING_NOT. */
+enum leaving replica_leaving(const struct replica *replica);
+
 /* A device's half of a roster entry that only the hub can place: written on the current head when
  * it is sent. */
 struct roster_request {
@@ -126,7 +166,9 @@ struct sending {
     bool is_pull_sent;
     bool is_pull_answered; /* up to date, at that moment */
     bool is_stale;         /* an entry was built on an old head: first the PULL's answer */
-    bool is_greeting;      /* only roster matters: the device is not enrolled yet */
+    uint32_t stale_count;
+    bool is_lacking;  /* a key has not come; when all has been received, that is said */
+    bool is_greeting; /* only roster matters: the device is not enrolled yet */
     uint64_t now_s;
     struct roster_request request;
     struct buffer request_entry; /* as sent */
@@ -216,7 +258,8 @@ struct replica_counts {
     uint64_t waiting; /* received, not merged yet */
     uint64_t circles;
     uint64_t records;
-    uint64_t owed; /* grants to be written */
+    uint64_t owed; /* entries to be written */
+    uint64_t kept; /* own changes that the hub holds for a decision */
 };
 MUST_USE enum kith_err replica_counts(struct replica *replica, struct replica_counts *counts);
 

@@ -11,8 +11,11 @@
 #include <string.h>
 
 #include "protocol/hlc.h"
+#include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 #include "store/sending.h"
+
+#define STALE_MAX 4096 /* refusals as stale, in one session */
 
 struct applier {
     struct replica *replica;
@@ -107,6 +110,8 @@ static enum kith_err apply_box(struct applier *applier, struct bytes box)
     else
         device_key_put(&applier->txn, row->number, row->circle.epoch, key);
     seal_wipe(key, sizeof key);
+    if (!err)
+        circle_work_history(&applier->txn, &applier->work);
     return err;
 }
 
@@ -132,9 +137,12 @@ static enum kith_err begin_circle(struct applier *applier, const struct circle_f
 static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool is_begun)
 {
     struct circle_work *work = &applier->work;
+    struct before_entry before = before_entry(applier->replica, work);
     enum kith_err err =
         is_begun ? KITH_OK : circle_append(&work->row.circle, &applier->replica->roster, entry);
 
+    if (!err && !is_begun)
+        err = after_entry(applier->replica, &applier->txn, work, &before, entry, &applier->hub);
     if (err)
         return err;
     device_entry_put(&applier->txn, work->row.number, work->row.circle.count, entry);
@@ -209,6 +217,21 @@ static enum kith_err read_run(struct applier *applier, struct run *run, struct c
     return KITH_OK;
 }
 
+/* By members, and of devices that left up to their cuts: the hub hands over nothing else. */
+static enum kith_err check_taken(const struct applier *applier, const struct chain_row *chain,
+                                 const struct run_check *check)
+{
+    enum kith_err err = KITH_OK;
+
+    for (uint32_t i = 0; i < check->count && !err; i++) {
+        struct change_header header;
+        change_header_of(&applier->work, chain, &check->rows[i], check->first_n + i, &header);
+        err = circle_takes(&applier->work.row.circle, &applier->replica->roster, &header,
+                           check->rows[i].id);
+    }
+    return err;
+}
+
 /* The last signature answers for the run. If it fails, each is tried, so that what is right before
  * the fault is kept out as well: the batch is refused as a whole. */
 static enum kith_err verify_run(const struct run_check *check)
@@ -233,14 +256,15 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     check.author = roster_device(&applier->replica->roster, run.device);
     if (!check.author || run.device == applier->replica->identity.device)
         return KITH_UNKNOWN_DEVICE;
-    err = circle_may_write(&applier->work.row.circle, &applier->replica->roster, run.device);
-    struct chain_row *chain =
-        err ? NULL : circle_work_chain(&applier->txn, &applier->work, run.device, false);
+    circle_work_welcome(&applier->txn, &applier->work);
+    struct chain_row *chain = circle_work_chain(&applier->txn, &applier->work, run.device, false);
     if (!chain)
-        return err ? err : KITH_MEMORY;
+        return KITH_MEMORY;
     if (run.first_n > chain->received + 1)
         return KITH_GAP;
     err = read_run(applier, &run, chain, &check);
+    if (!err)
+        err = check_taken(applier, chain, &check);
     if (!err)
         err = verify_run(&check);
     for (uint32_t i = 0; i < check.count && !err; i++) {
@@ -286,6 +310,60 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     return KITH_OK;
 }
 
+/* The hub holds the own chain beyond what counts: as good a reason not to send it again. */
+static enum kith_err apply_held_line(struct applier *applier, const struct ack_line *line)
+{
+    struct kept_row kept = {.n = line->n};
+    struct log_row row;
+    enum kith_err err = work_on(applier, line->circle);
+
+    if (err || line->device != applier->replica->identity.device)
+        return err;
+    uint32_t circle = applier->work.row.number;
+    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||
+        !seal_equal(row.id, line->head, HASH_BYTES))
+        return KITH_FORKED;
+    memcpy(kept.head, line->head, HASH_BYTES);
+    if (kept.n > device_kept_get(&applier->txn, circle).n)
+        device_kept_put(&applier->txn, circle, &kept);
+    return KITH_OK;
+}
+
+/* A change of a device that left, for whoever may decide about it. */
+static enum kith_err apply_held(struct applier *applier, struct frame *frame)
+{
+    struct held held;
+    enum kith_err err = held_read(&held, frame);
+
+    if (!err)
+        err = work_on(applier, held.circle);
+    if (err)
+        return err;
+    const struct roster_device *author = roster_device(&applier->replica->roster, held.device);
+    const struct circle_cut *cut = circle_cut(&applier->work.row.circle, held.device);
+    if (!author)
+        return KITH_UNKNOWN_DEVICE;
+    if (cut && held.n <= cut->n)
+        return KITH_OK; /* admitted by an entry that is here already */
+    struct waiting_row row = {.circle = applier->work.row.number,
+                              .device = held.device,
+                              .n = held.n,
+                              .leaving = held.leaving,
+                              .time_s = held.time_s,
+                              .change = held.change};
+    struct change_header header = {
+        .class = held.change.class, .epoch = held.change.epoch, .device = held.device, .n = held.n};
+    memcpy(header.agency, applier->work.row.circle.agency, ID_BYTES);
+    memcpy(header.circle, held.circle, ID_BYTES);
+    memcpy(header.prev, held.prev, HASH_BYTES);
+    memcpy(row.prev, held.prev, HASH_BYTES);
+    change_id(&header, held.change.sealed, row.id);
+    err = change_verify(row.id, held.change.signature, author->keys.sign);
+    if (!err)
+        device_waiting_put(&applier->txn, &row);
+    return err;
+}
+
 /* The access chain at the hub: up to our own newest entry, or with the grant that is under way. */
 static enum kith_err apply_circle_line(struct applier *applier, const struct ack_line *line)
 {
@@ -299,7 +377,12 @@ static enum kith_err apply_circle_line(struct applier *applier, const struct ack
             device_intent_delete(&applier->txn, grant->intents[i]);
         if (work->row.circle.count + 1 == grant->seq)
             err = add_entry(applier, buffer_view(&grant->entry), false);
-        sending_drop_grant(applier->sending, grant);
+        if (!err && grant->epoch && grant->epoch == work->row.circle.epoch &&
+            circle_has_device(&work->row.circle, applier->replica->identity.device))
+            device_key_put(&applier->txn, work->row.number, grant->epoch, grant->key);
+        grant->is_taken = true;
+        if (!grant->has_boxes)
+            sending_drop_grant(applier->sending, grant);
     }
     if (line->n <= work->row.circle.count && line->n > work->row.acked_entries) {
         work->row.acked_entries = (uint32_t)line->n;
@@ -346,6 +429,9 @@ static enum kith_err apply_ack(struct applier *applier, struct frame *frame)
         case ACK_ROSTER:
             err = apply_roster_line(applier, &line);
             break;
+        case ACK_HELD:
+            err = apply_held_line(applier, &line);
+            break;
         }
     }
     return err;
@@ -370,6 +456,7 @@ static void refuse_grant(struct applier *applier, uint32_t circle, const struct 
  * answer came before. */
 static void note_stale(struct sending *sending)
 {
+    sending->stale_count++;
     sending->is_stale = true;
     if (sending->is_pull_answered)
         sending->is_pull_sent = false;
@@ -382,6 +469,9 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
 
     if (err)
         return err;
+    /* A hub that calls everything stale is not asked for ever. */
+    if (refused.reason == KITH_STALE && applier->sending->stale_count == STALE_MAX)
+        return KITH_TOO_MANY;
     if (refused.reason == KITH_STALE)
         note_stale(applier->sending);
     if (refused.kind == ACK_ROSTER) {
@@ -431,6 +521,8 @@ static enum kith_err apply_frame(struct applier *applier, struct frame *frame)
         return apply_refused(applier, frame);
     case FRAME_CURSOR:
         return apply_cursor(applier, frame);
+    case FRAME_HELD:
+        return apply_held(applier, frame);
     case FRAME_WELCOME:
         return KITH_OK; /* the session's */
     default:
@@ -516,7 +608,7 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
         err = apply_once(&applier, frames);
     } while (err == KITH_RETRY);
     if (!err && is_up_to_date(frames)) {
-        applied->has_more = applied->has_more || sending->is_stale;
+        applied->has_more = applied->has_more || sending->is_stale || sending->is_lacking;
         sending->is_pull_answered = true;
         sending->is_stale = false;
     }

@@ -9,11 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/replica_internal.h"
-#include "store/sending.h"
+#include "store/device_held_rows.h"
+#include "store/fill_internal.h"
 
 #define PULL_ROOM 128
-#define OWED_MAX  256
 
 void sending_init(struct sending *sending, uint64_t now_s)
 {
@@ -22,10 +21,16 @@ void sending_init(struct sending *sending, uint64_t now_s)
     sending->now_s = now_s;
 }
 
+static void grant_clear(struct sending_grant *grant)
+{
+    buffer_clear(&grant->entry);
+    seal_wipe(grant->key, KEY_BYTES);
+}
+
 static void grants_clear(struct sending *sending)
 {
     for (uint32_t i = 0; i < sending->grant_count; i++)
-        buffer_clear(&sending->grants[i].entry);
+        grant_clear(&sending->grants[i]);
     free(sending->grants);
     sending->grants = NULL;
     sending->grant_count = 0;
@@ -57,11 +62,11 @@ struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circl
 
 void sending_drop_grant(struct sending *sending, struct sending_grant *grant)
 {
-    buffer_clear(&grant->entry);
+    grant_clear(grant);
     *grant = sending->grants[--sending->grant_count];
 }
 
-static struct sending_grant *add_grant(struct sending *sending)
+struct sending_grant *sending_add_grant(struct sending *sending)
 {
     if (sending->grant_count == sending->grant_room) {
         uint32_t room = sending->grant_room ? sending->grant_room * 2 : 8;
@@ -77,20 +82,7 @@ static struct sending_grant *add_grant(struct sending *sending)
     return grant;
 }
 
-struct filler {
-    struct replica *replica;
-    struct sending *sending;
-    struct store_txn *txn;
-    struct buffer *frames;
-    size_t room;
-    bool is_full;
-    /* What was found on the way and is to be noted: reading ends before anything is written. */
-    bool is_nothing_owed;
-    uint64_t done[GRANT_INTENTS_MAX]; /* intents */
-    uint32_t done_count;
-};
-
-static bool has_room(struct filler *filler, size_t bytes)
+bool filler_has_room(struct filler *filler, size_t bytes)
 {
     filler->is_full = filler->is_full || filler->frames->len + bytes > filler->room;
     return !filler->is_full;
@@ -106,12 +98,15 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
     struct chain_row own = device_chain_own(txn, number);
 
     *circle = (struct sending_circle){.number = number};
+    struct kept_row kept = device_kept_get(txn, number);
+
     (void)device_receipt_get(txn, number, &receipt);
-    circle->next_n = receipt.n + 1;
+    circle->next_n = (receipt.n > kept.n ? receipt.n : kept.n) + 1;
     circle->last_n = own.received;
     struct store_walk walk = device_refusals(txn, number);
     while (device_refused_next(&walk, &refused))
-        if (refused.kind == ACK_CHAIN && refused.n > receipt.n && refused.n <= circle->last_n)
+        if (refused.kind == ACK_CHAIN && refused.reason != KITH_HELD && refused.n > receipt.n &&
+            refused.n <= circle->last_n)
             circle->last_n = refused.n - 1;
     store_walk_end(&walk);
     if (receipt.n == 0) {
@@ -156,7 +151,7 @@ static void write_pull(struct filler *filler)
     struct hub_state hub;
     struct pull pull = {0};
 
-    if (filler->sending->is_pull_sent || !has_room(filler, PULL_ROOM))
+    if (filler->sending->is_pull_sent || !filler_has_room(filler, PULL_ROOM))
         return;
     replica_hub_get(filler->txn, &hub);
     memcpy(pull.incarnation, hub.incarnation, INCARNATION_BYTES);
@@ -204,18 +199,19 @@ static enum kith_err write_request(struct filler *filler)
 }
 
 /* A box for each recipient that an entry names, sealed to the key it has now. */
-static enum kith_err seal_boxes(struct filler *filler, const struct circle *circle,
-                                const uint32_t *devices, uint32_t count,
-                                const uint8_t key[static KEY_BYTES], struct buffer *boxes)
+static enum kith_err seal_boxes(struct filler *filler, const struct circle *circle, uint32_t epoch,
+                                const uint8_t key[static KEY_BYTES],
+                                const struct sending_entry *entry, struct buffer *boxes)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct roster_device *device = roster_device(&filler->replica->roster, devices[i]);
-        struct epoch_place place = {.epoch = circle->epoch, .device = devices[i]};
+    for (uint32_t i = 0; i < entry->device_count; i++) {
+        const struct roster_device *device =
+            roster_device(&filler->replica->roster, entry->devices[i]);
+        struct epoch_place place = {.epoch = epoch, .device = entry->devices[i]};
         uint8_t *row = buffer_extend(boxes, BOX_ROW_BYTES);
         if (!row || !device)
             return row ? KITH_DAMAGED : boxes->err;
         memcpy(place.circle, circle->id, ID_BYTES);
-        put_u32(row, devices[i]);
+        put_u32(row, entry->devices[i]);
         enum kith_err err = box_seal(&place, device->keys.box, key, row + 4);
         if (err)
             return err;
@@ -223,37 +219,40 @@ static enum kith_err seal_boxes(struct filler *filler, const struct circle *circ
     return KITH_OK;
 }
 
-static enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row,
-                                        uint32_t seq, struct bytes entry, const uint32_t *devices,
-                                        uint32_t count)
+enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row,
+                                 uint32_t epoch, const uint8_t key[static KEY_BYTES],
+                                 struct sending_entry *entry)
 {
-    uint8_t key[KEY_BYTES];
     struct buffer boxes;
 
-    if (!device_key_get(filler->txn, row->number, row->circle.epoch, key))
-        return KITH_NO_KEY;
     buffer_init(&boxes, BATCH_MAX);
-    enum kith_err err = seal_boxes(filler, &row->circle, devices, count, key, &boxes);
-    seal_wipe(key, sizeof key);
+    enum kith_err err = seal_boxes(filler, &row->circle, epoch, key, entry, &boxes);
     if (!err)
-        circle_frame_write(filler->frames, row->circle.id, seq, entry, buffer_view(&boxes));
+        circle_frame_write(filler->frames, row->circle.id, entry->seq, entry->bytes,
+                           buffer_view(&boxes));
     buffer_clear(&boxes);
     return err ? err : filler->frames->err;
 }
 
+/* A circle made here: its recipients are those of the genesis, its key the first. */
 static enum kith_err write_genesis(struct filler *filler, struct sending_circle *circle)
 {
     struct circle_row row;
-    struct bytes entry;
+    struct sending_entry entry = {.seq = 1};
+    uint8_t key[KEY_BYTES];
     enum kith_err err = KITH_DAMAGED;
 
     device_circle_get(filler->txn, circle->number, &row);
-    if (device_entry_get(filler->txn, circle->number, 1, &entry)) {
-        err = KITH_OK;
-        if (has_room(filler, entry.len + 64 + row.circle.device_count * (BOX_ROW_BYTES + 4)))
-            err = write_circle_entry(filler, &row, 1, entry, row.circle.devices,
-                                     row.circle.device_count);
+    entry.devices = row.circle.devices;
+    entry.device_count = row.circle.device_count;
+    if (device_entry_get(filler->txn, circle->number, 1, &entry.bytes)) {
+        size_t bytes = entry.bytes.len + 64 + row.circle.device_count * (BOX_ROW_BYTES + 4);
+        bool has_key = device_key_get(filler->txn, circle->number, 1, key);
+        err = has_key ? KITH_OK : KITH_NO_KEY;
+        if (has_key && filler_has_room(filler, bytes))
+            err = write_circle_entry(filler, &row, 1, key, &entry);
     }
+    seal_wipe(key, sizeof key);
     if (!err && !filler->is_full)
         circle->needs_genesis = false;
     circle_clear(&row.circle);
@@ -273,8 +272,8 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
             store_fail(filler->txn, KITH_DAMAGED);
             break;
         }
-        if (!has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
-                                  RUN_CHANGE_OVERHEAD))
+        if (!filler_has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
+                                         RUN_CHANGE_OVERHEAD))
             break;
         run_add(&run, row.circle.id, filler->replica->identity.device, circle->next_n,
                 &change.change);
@@ -287,133 +286,6 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
     store_forget(filler->txn);
 }
 
-/* The intents that stand for a circle, as members of the entry. What somebody else has done
- * meanwhile is no longer wanted. */
-static void take_intents(struct filler *filler, const struct circle_row *row,
-                         struct sending_grant *grant, struct circle_owed *owed)
-{
-    struct store_walk walk = device_intents(filler->txn);
-    struct intent_row intent;
-
-    while (device_intent_next(&walk, &intent)) {
-        const struct circle_member *known = circle_member(&row->circle, intent.member.person);
-        bool is_done = known && known->right == intent.member.right;
-        if (intent.circle != row->number ||
-            (is_done ? filler->done_count : grant->intent_count) == GRANT_INTENTS_MAX)
-            continue;
-        if (is_done) {
-            filler->done[filler->done_count++] = intent.number;
-            continue;
-        }
-        grant->intents[grant->intent_count++] = intent.number;
-        owed_add_member(owed, &intent.member);
-    }
-    store_walk_end(&walk);
-}
-
-static enum kith_err write_grant(struct filler *filler, struct circle_row *row,
-                                 struct circle_owed *owed, struct sending_grant *grant)
-{
-    struct circle_entry entry = {
-        .author = filler->replica->identity.device,
-        .roster_seq = filler->replica->roster.count,
-        .time_s = filler->sending->now_s,
-        .type = CIRCLE_GRANT,
-        .members = owed->members,
-        .member_count = owed->member_count,
-        .devices = owed->devices,
-        .device_count = owed->device_count,
-    };
-    enum kith_err err = circle_entry_write(&row->circle, &entry,
-                                           filler->replica->identity.sign_secret, &grant->entry);
-
-    if (err)
-        return err;
-    grant->circle = row->number;
-    grant->seq = entry.link.seq;
-    memcpy(grant->hash, entry.link.hash, HASH_BYTES);
-    return write_circle_entry(filler, row, entry.link.seq, buffer_view(&grant->entry),
-                              owed->devices, owed->device_count);
-}
-
-/* Whether this device may pay what the circle is owed: a recipient, by a person who is a member. */
-static bool may_pay(const struct replica *replica, const struct circle *circle)
-{
-    return circle_has_device(circle, replica->identity.device) &&
-           circle_member(circle, replica_person(replica));
-}
-
-static bool has_key(struct store_txn *txn, const struct circle_row *row)
-{
-    uint8_t key[KEY_BYTES];
-    bool is_there = device_key_get(txn, row->number, row->circle.epoch, key);
-
-    seal_wipe(key, sizeof key);
-    return is_there;
-}
-
-static bool is_listed(const struct sending *sending, uint32_t circle)
-{
-    for (uint32_t i = 0; i < sending->circle_count; i++)
-        if (sending->circles[i].number == circle)
-            return true;
-    return false;
-}
-
-/* Looks at one circle: writes the grant it needs, or notes that it needs none. */
-static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is_owed)
-{
-    struct circle_member members[OWED_MAX];
-    uint32_t devices[OWED_MAX];
-    struct circle_owed owed = {.members = members, .devices = devices, .max = OWED_MAX};
-    struct circle_row row;
-    enum kith_err err = KITH_OK;
-
-    device_circle_get(filler->txn, number, &row);
-    /* Later: the genesis of a circle made during this session goes with the next one, and of a
-     * circle that has arrived in part the key comes last. */
-    *is_owed = (row.acked_entries == 0 && !is_listed(filler->sending, number)) ||
-               !has_key(filler->txn, &row);
-    bool is_ours = !*is_owed && may_pay(filler->replica, &row.circle);
-    struct sending_grant *grant = is_ours ? add_grant(filler->sending) : NULL;
-    if (!grant)
-        goto out;
-    take_intents(filler, &row, grant, &owed);
-    circle_owed(&row.circle, &filler->replica->roster, filler->sending->now_s, &owed);
-    *is_owed = owed.member_count > 0 || owed.device_count > 0;
-    size_t bytes = 512 + owed.member_count * 8 + owed.device_count * (BOX_ROW_BYTES + 8);
-    if (*is_owed && has_room(filler, bytes))
-        err = write_grant(filler, &row, &owed, grant);
-    if (!*is_owed || filler->is_full || err)
-        sending_drop_grant(filler->sending, grant);
-out:
-    circle_clear(&row.circle);
-    return err;
-}
-
-/* What is owed changes with the roster, with an access chain or with a wish of ours; otherwise
- * nothing is looked at. */
-static enum kith_err write_grants(struct filler *filler)
-{
-    uint32_t count = device_circle_count(filler->txn);
-    bool has_intents = store_count(filler->txn, TABLE_DEVICE_INTENT) > 0;
-    bool is_anything_owed = false;
-    enum kith_err err = KITH_OK;
-
-    if (!has_intents && replica_is_owed_checked(filler->txn, &filler->replica->roster))
-        return KITH_OK;
-    for (uint32_t number = 1; number <= count && !err && !filler->is_full; number++) {
-        bool is_owed = false;
-        if (!sending_find_grant(filler->sending, number))
-            err = pay_circle(filler, number, &is_owed);
-        is_anything_owed = is_anything_owed || is_owed;
-        store_forget(filler->txn);
-    }
-    filler->is_nothing_owed =
-        !err && !filler->is_full && !is_anything_owed && filler->sending->grant_count == 0;
-    return err;
-}
-
 static enum kith_err fill_member(struct filler *filler)
 {
     struct sending *sending = filler->sending;
@@ -422,7 +294,8 @@ static enum kith_err fill_member(struct filler *filler)
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         if (sending->circles[i].needs_genesis)
             err = write_genesis(filler, &sending->circles[i]);
-    if (!err && !filler->is_full && !sending->is_stale)
+    bool is_active = replica_leaving(filler->replica) == LEAVING_NOT;
+    if (!err && !filler->is_full && !sending->is_stale && is_active)
         err = write_grants(filler);
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         write_chain(filler, &sending->circles[i]);
@@ -453,7 +326,8 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
     struct filler filler = {
         .replica = replica, .sending = sending, .txn = &txn, .frames = frames, .room = room};
     const struct roster_device *device = roster_device(&replica->roster, replica->identity.device);
-    bool is_member = device && device->state == DEVICE_ACTIVE;
+    /* One that was ended delivers what it has. */
+    bool is_member = device && device->state != DEVICE_INVITED;
 
     bool is_founding = sending->request.is_wanted && sending->request.entry.type == ROSTER_FOUND;
     if (!is_founding)

@@ -45,6 +45,29 @@ MUST_USE enum kith_err circle_work_text(struct store_txn *txn, struct circle_wor
                                         const struct chain_row *chain, uint64_t n,
                                         struct buffer *text);
 
+/* Every older key that the newest one leads to. */
+void circle_work_history(struct store_txn *txn, struct circle_work *work);
+/* Takes out what was merged, to be merged again from the log. */
+void circle_work_recount(struct store_txn *txn, struct circle_work *work);
+/* Whether a change of another device that is here counts for nothing: it lies beyond its cut. */
+bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
+                           uint64_t n);
+
+/* Whoever is sent changes of a circle it has left has been let in again: all of them come anew. */
+void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
+
+/* How things stood before an entry joined the access chain. */
+struct before_entry {
+    bool is_member;
+    uint64_t counted; /* changes of others that count, of those that are here */
+};
+struct before_entry before_entry(const struct replica *replica, const struct circle_work *work);
+/* What the entry means for what is here: what counts, what waits for a decision, whether this
+ * device is in the circle. FORKED if a cut names another change than the one that is here. */
+MUST_USE enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,
+                                   struct circle_work *work, const struct before_entry *before,
+                                   struct bytes entry, struct hub_state *hub);
+
 /* Merges what can be merged of a circle's chains. */
 void replica_merge(struct store_txn *txn, struct circle_work *work, uint64_t now_ms);
 /* Merges one change whose text is known. */

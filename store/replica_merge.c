@@ -181,7 +181,8 @@ static bool merge_next(struct store_txn *txn, struct circle_work *work, struct c
     bool is_merged = true;
 
     buffer_init(&text, CHANGE_TEXT_MAX);
-    enum kith_err err = circle_work_text(txn, work, chain, n, &text);
+    bool is_beyond = circle_work_is_beyond(work, chain, n);
+    enum kith_err err = is_beyond ? KITH_HELD : circle_work_text(txn, work, chain, n, &text);
     if (err == KITH_NO_KEY)
         is_merged = false;
     else if (err == KITH_MEMORY || err == KITH_DAMAGED || txn->err)

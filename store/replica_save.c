@@ -191,6 +191,9 @@ static void save_in(struct replica *replica, struct store_txn *txn, const struct
     buffer_init(&text, CHANGE_TEXT_MAX);
     if (!err)
         err = circle_may_write(&work.row.circle, &replica->roster, replica->identity.device);
+    /* Whose key has somebody who is no longer in it is not written under any more. */
+    if (!err && circle_rotation_owed(&work.row.circle, &replica->roster) > 0)
+        err = KITH_NO_KEY;
     if (!err)
         err = circle_work_key(txn, &work, work.row.circle.epoch);
     if (err)
@@ -316,7 +319,7 @@ enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static
             err ? NULL : circle_member(&work.row.circle, member->person);
         if (!err && !roster_person(&replica->roster, member->person))
             err = KITH_NOT_FOUND;
-        if (!err && known && known->right == member->right)
+        if (!err && known && known->right >= member->right)
             err = KITH_EXISTS;
         if (!err)
             err = circle_may_write(&work.row.circle, &replica->roster, replica->identity.device);
@@ -325,8 +328,9 @@ enum kith_err replica_grant(struct replica *replica, const uint8_t circle[static
         if (err)
             store_fail(&txn, err);
         else
-            device_intent_put(&txn,
-                              &(struct intent_row){.circle = work.row.number, .member = *member});
+            device_intent_put(&txn, &(struct intent_row){.kind = INTENT_GRANT,
+                                                         .circle = work.row.number,
+                                                         .member = *member});
         circle_clear(&work.row.circle);
         err = store_commit(&txn);
     } while (err == KITH_RETRY);

@@ -17,8 +17,8 @@ struct sending_circle {
 
 #define GRANT_INTENTS_MAX 64
 
-/* A grant written on the head of an access chain and sent; it joins our chain when the hub has
- * taken it. */
+/* An entry written on the head of an access chain and sent; it joins our chain when the hub has
+ * taken it. A rotation's boxes may take several frames. */
 struct sending_grant {
     uint32_t circle; /* 0: free */
     uint32_t seq;
@@ -26,10 +26,24 @@ struct sending_grant {
     struct buffer entry;
     uint64_t intents[GRANT_INTENTS_MAX];
     uint32_t intent_count;
+    uint32_t epoch; /* of a rotation, and its key; 0 otherwise */
+    uint8_t key[KEY_BYTES];
+    uint32_t box_after; /* the recipient whose box was sent last */
+    bool has_boxes;     /* some are still to be sent */
+    bool is_taken;      /* it stands in our chain */
+};
+
+/* An entry on its way, and the recipients whose boxes go with it. */
+struct sending_entry {
+    uint32_t seq;
+    struct bytes bytes;
+    const uint32_t *devices;
+    uint32_t device_count;
 };
 
 /* NULL if none is under way. */
 struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circle);
+struct sending_grant *sending_add_grant(struct sending *sending); /* NULL without memory */
 void sending_drop_grant(struct sending *sending, struct sending_grant *grant);
 
 #endif

@@ -28,7 +28,13 @@
     X(HUB_CHAIN, SEALED, "circle number u32, device u32", "newest n, its id", "hub_rows.c")        \
     X(HUB_CHAIN_LOG, PLAIN, "circle number u32, device u32, n u64", "sequence u64", "hub_rows.c")  \
     X(HUB_LOG, SEALED, "sequence u64", "a change or a reference to an entry", "hub_rows.c")        \
-    X(HUB_CIRCLE_LOG, PLAIN, "circle number u32, sequence u64", "nothing", "hub_rows.c")
+    X(HUB_CIRCLE_LOG, PLAIN, "circle number u32, sequence u64", "nothing", "hub_rows.c")           \
+    X(HUB_HELD, SEALED, "circle number u32, device u32, n u64", "where it lies, id, when, state",  \
+      "hub_held_rows.c")                                                                           \
+    X(HUB_HELD_SUM, SEALED, "device u32", "how many are held of it, their bytes",                  \
+      "hub_held_rows.c")                                                                           \
+    X(HUB_REMOVAL, PLAIN, "device u32, index u32",                                                 \
+      "circle number u32, sequence of the grant and of the removal u64", "hub_held_rows.c")
 
 #define DEVICE_TABLES(X)                                                                           \
     X(DEVICE_META, SEALED, "name", "value", "device_rows.c")                                       \
@@ -46,8 +52,12 @@
     X(DEVICE_RECEIPT, SEALED, "circle number u32", "newest receipt for the own chain",             \
       "device_rows.c")                                                                             \
     X(DEVICE_REFUSED, SEALED, "circle number u32, kind u16, n u64", "reason", "device_rows.c")     \
-    X(DEVICE_INTENT, SEALED, "number u64", "a grant to be written at the next contact",            \
+    X(DEVICE_INTENT, SEALED, "number u64", "a wish to be written at the next contact",             \
       "device_rows.c")                                                                             \
+    X(DEVICE_KEPT, SEALED, "circle number u32", "through what the hub holds the own chain",        \
+      "device_held_rows.c")                                                                        \
+    X(DEVICE_HELD, SEALED, "circle number u32, device u32, n u64",                                 \
+      "a change that waits for a decision", "device_held_rows.c")                                  \
     X(DEVICE_RECORD_NUMBER, PLAIN, "blind of circle and record id", "record number u32",           \
       "device_rows.c")                                                                             \
     X(DEVICE_RECORD, SEALED, "circle number u32, type u16, record number u32", "merged record",    \

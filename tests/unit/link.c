@@ -430,6 +430,21 @@ void link_join(struct test_hub *hub, struct test_device *inviter, struct test_de
     assert_int_equal(link_sync(hub, device).device_err, KITH_OK);
 }
 
+void link_end(struct test_hub *hub, struct test_device *by, uint32_t device, enum leaving leaving)
+{
+    struct roster_request end = {.is_wanted = true,
+                                 .sign_secret = replica_identity(by->replica)->sign_secret};
+    bool is_transfer = leaving == LEAVING_TRANSFERRED;
+
+    end.entry = (struct roster_entry){.type = ROSTER_END,
+                                      .author = replica_identity(by->replica)->device,
+                                      .device = device,
+                                      .leaving = leaving,
+                                      .until_s = is_transfer ? LINK_NOW_MS / 1000 + HANDOVER_S : 0};
+    assert_int_equal(link_connect(hub, by, CHANNEL_SYNC, NULL, &end, NULL).device_err, KITH_OK);
+    assert_true(end.is_done);
+}
+
 void link_chart(struct test_device *author, const char *name, uint8_t circle[static ID_BYTES])
 {
     const struct roster *roster = replica_roster(author->replica);
@@ -447,7 +462,8 @@ void link_chart(struct test_device *author, const char *name, uint8_t circle[sta
     }
     for (uint32_t i = 0; i < roster->device_count; i++)
         for (uint32_t k = 0; k < genesis.member_count; k++)
-            if (members[k].person == roster->devices[i].person)
+            if (members[k].person == roster->devices[i].person &&
+                roster->devices[i].state != DEVICE_ENDED)
                 devices[genesis.device_count++] = roster->devices[i].number;
     buffer_init(&value, 1024);
     wire_put_text(&value, bytes_text(name));

@@ -62,6 +62,8 @@ void link_found(struct test_hub *hub, struct test_device *founder);
 /* Invites a person (0: a new one) by `inviter` and joins `device`. */
 void link_join(struct test_hub *hub, struct test_device *inviter, struct test_device *device,
                uint32_t person, unsigned roles, uint32_t supervisor);
+/* `by` ends a device of the agency. */
+void link_end(struct test_hub *hub, struct test_device *by, uint32_t device, enum leaving leaving);
 /* A chart made offline by `author`, for the author, the author's supervisor and the custodians. */
 void link_chart(struct test_device *author, const char *name, uint8_t circle[static ID_BYTES]);
 /* One text field of one record, saved. */

@@ -298,6 +298,39 @@ static enum kith_err read_credit(struct frame *frame)
     return err;
 }
 
+static void write_held(struct buffer *out)
+{
+    struct held held = {.device = 7,
+                        .n = 9,
+                        .change = {CHANGE_URGENT, 3, bytes_text("sealed"), filler},
+                        .leaving = LEAVING_REVOKED,
+                        .time_s = 1790000000};
+
+    memcpy(held.circle, circle_id_bytes, ID_BYTES);
+    memset(held.prev, 5, HASH_BYTES);
+    held_write(out, &held);
+}
+
+static enum kith_err read_held(struct frame *frame)
+{
+    struct held held;
+    enum kith_err err = held_read(&held, frame);
+
+    if (err)
+        return err;
+    assert_memory_equal(held.circle, circle_id_bytes, ID_BYTES);
+    assert_int_equal(held.device, 7);
+    assert_int_equal(held.n, 9);
+    assert_int_equal(held.prev[31], 5);
+    assert_int_equal(held.change.class, CHANGE_URGENT);
+    assert_int_equal(held.change.epoch, 3);
+    assert_bytes_equal(held.change.sealed, bytes_text("sealed"));
+    assert_memory_equal(held.change.signature, filler, SIGNATURE_BYTES);
+    assert_int_equal(held.leaving, LEAVING_REVOKED);
+    assert_int_equal(held.time_s, 1790000000);
+    return KITH_OK;
+}
+
 static void write_error(struct buffer *out)
 {
     error_write(out, KITH_BUSY);
@@ -329,6 +362,7 @@ static const struct {
     {"cursor", FRAME_CURSOR, write_cursor, read_cursor},
     {"roster", FRAME_ROSTER, write_roster, read_roster},
     {"circle", FRAME_CIRCLE, write_circle, read_circle},
+    {"held", FRAME_HELD, write_held, read_held},
     {"invite", FRAME_INVITE, write_invite, read_invite},
     {"credit", FRAME_CREDIT, write_credit, read_credit},
     {"error", FRAME_ERROR, write_error, read_error},
@@ -866,8 +900,8 @@ static void a_line_of_another_shape_is_refused(void **state)
         unsigned kind;
         size_t circle_bytes;
         bool is_good;
-    } lines[] = {{0, 16, true},  {1, 16, true},  {2, 0, true},  {0, 0, false},
-                 {1, 15, false}, {2, 16, false}, {3, 16, false}};
+    } lines[] = {{0, 16, true},  {1, 16, true}, {2, 0, true},  {0, 0, false}, {1, 15, false},
+                 {2, 16, false}, {3, 16, true}, {3, 0, false}, {4, 16, false}};
     struct ack ack;
     struct buffer out;
 
