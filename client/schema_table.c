@@ -214,7 +214,7 @@ static const struct schema_field consent_fields[] = {
     {RECORD_CONSENT, 3, "recipients", FIXED, TEXT, "", NEW, "With whom", ANY},
     {RECORD_CONSENT, 4, "expires", FIXED, DATE, "", NONE, "Until when", ANY},
     {RECORD_CONSENT, 5, "signed_on", FIXED, DATE, "", NEW, "When the person signed", ANY},
-    {RECORD_CONSENT, 6, "revoked", RESTRICT, FLAG, "", NONE, "The person took it back", ANY},
+    {RECORD_CONSENT, 6, "revoked", RESTRICT, FLAG, "", NONE, "The person took it back", BY(OFFICE)},
     {RECORD_CONSENT, 7, "revoked_text", ENTRIES, PROSE, "", NONE, "How and when it was taken back",
      ANY},
 };
