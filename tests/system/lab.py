@@ -167,6 +167,14 @@ class Laptop:
         return self.json("status")
 
 
+class Cut(Exception):
+    """Raised by what spoils a link: these bytes still pass, then the link is cut."""
+
+    def __init__(self, last=b""):
+        super().__init__("the link is cut")
+        self.last = last
+
+
 class Proxy:
     """Carries one TCP port to another, keeps what it saw, and can be told to spoil it."""
 
@@ -195,6 +203,8 @@ class Proxy:
                 if self.spoil:
                     data = self.spoil(data, is_up)
                 sink.sendall(data)
+        except Cut as cut:
+            sink.sendall(cut.last)
         except OSError:
             pass
         for end in (source, sink):
