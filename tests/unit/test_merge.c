@@ -370,10 +370,11 @@ static void an_empty_register_reads_as_nothing(void **state)
 
 /* Random histories and the model. Sets of changes are bit masks. */
 
-#define HISTORIES   600
-#define CHANGES_MAX 6
-#define ACTIONS_MAX 3
-#define DEVICES     3
+#define HISTORIES       600
+#define WHOLE_HISTORIES 60 /* of CHANGES_MAX changes, each in all orders there are */
+#define CHANGES_MAX     8
+#define ACTIONS_MAX     3
+#define DEVICES         3
 
 /* What one operation does, as the model sees it. */
 struct action {
@@ -600,6 +601,67 @@ static void every_order_of_arrival_gives_the_same_bytes(void **state)
     with_each_history(check_all_orders);
 }
 
+/* What a replica makes of changes that arrive in any order: each waits for all that its author had
+ * seen. */
+static void merge_order(const struct history *history, const unsigned *arrival, unsigned *merged)
+{
+    unsigned arrived = 0;
+    unsigned applied = 0;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < history->count; i++) {
+        bool has_moved = true;
+        arrived |= 1u << arrival[i];
+        while (has_moved) {
+            has_moved = false;
+            for (unsigned k = 0; k < history->count; k++)
+                if (arrived & ~applied & (1u << k) && !(history->changes[k].seen & ~applied)) {
+                    merged[count++] = k;
+                    applied |= 1u << k;
+                    has_moved = true;
+                }
+        }
+    }
+    assert_int_equal(count, history->count);
+}
+
+static void check_arrivals_from(struct history *history, unsigned *arrival, unsigned placed,
+                                unsigned used)
+{
+    unsigned merged[CHANGES_MAX];
+
+    if (placed == history->count) {
+        merge_order(history, arrival, merged);
+        check_order(history, merged);
+        return;
+    }
+    for (unsigned i = 0; i < history->count; i++)
+        if (!(used & (1u << i))) {
+            arrival[placed] = i;
+            check_arrivals_from(history, arrival, placed + 1, used | (1u << i));
+        }
+}
+
+static void check_all_arrivals(struct history *history)
+{
+    unsigned arrival[CHANGES_MAX];
+    static unsigned whole;
+
+    if (history->count < CHANGES_MAX || whole == WHOLE_HISTORIES)
+        return;
+    whole++;
+    history->orders = 0;
+    history->is_duplicating = false;
+    check_arrivals_from(history, arrival, 0, 0);
+    assert_int_equal(history->orders, 40320);
+}
+
+static void all_permutations_of_eight_changes_give_the_same_bytes(void **state)
+{
+    (void)state;
+    with_each_history(check_all_arrivals);
+}
+
 static struct bytes action_element(struct history *history, const struct authored *change,
                                    const struct action *action)
 {
@@ -673,7 +735,7 @@ static void check_stamps(struct history *history, const struct record *record, u
 /* The model after each change, in the order in which they were authored. */
 static void check_against_model(struct history *history)
 {
-    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5};
+    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
     struct record record;
 
     history->is_duplicating = false;
@@ -699,7 +761,7 @@ static void every_history_agrees_with_the_model(void **state)
 /* The last record of the history, encoded in `first`. */
 static void encode_whole(struct history *history)
 {
-    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5};
+    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
 
     history->orders = 0;
     history->is_duplicating = false;
@@ -735,7 +797,7 @@ static void a_stored_record_reads_as_it_was_and_a_cut_one_is_damaged(void **stat
 /* Decoding goes on where the record was left: half of the changes before, half after. */
 static void check_resuming(struct history *history)
 {
-    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5};
+    static const unsigned authored_order[CHANGES_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
     struct record record;
     struct buffer stored;
 
@@ -846,6 +908,7 @@ int main(void)
         cmocka_unit_test(a_field_is_found_between_its_neighbours),
         cmocka_unit_test(an_empty_register_reads_as_nothing),
         cmocka_unit_test(every_order_of_arrival_gives_the_same_bytes),
+        cmocka_unit_test(all_permutations_of_eight_changes_give_the_same_bytes),
         cmocka_unit_test(every_history_agrees_with_the_model),
         cmocka_unit_test(a_stored_record_reads_as_it_was_and_a_cut_one_is_damaged),
         cmocka_unit_test(a_stored_record_goes_on_where_it_was_left),
