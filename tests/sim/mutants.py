@@ -72,15 +72,16 @@ MUTANTS = (
     ("a new member gets nothing old", "store/backlog.c",
      "    if (position->place < granted)\n        return 0;", "    if (position->place < granted)\n        return granted - 1;"),
     ("the hub goes past what had no room", "store/backlog.c",
-     "        if (!is_taken)\n            break;", "        if (!is_taken && loader->txn.err)\n            break;"),
+     "        if (!load_item(loader, &circle, &item))\n            break;",
+     "        if (!load_item(loader, &circle, &item) && loader->txn.err)\n            break;"),
     ("a grant is not sent back to its author", "store/backlog.c",
      "    if (item->device == loader->device && item->n == 1)", "    if (item->device == loader->device)"),
     ("the key does not come with the grant", "store/backlog.c",
      "        boxes = bytes_of(row, sizeof row);", "        boxes = bytes_of(row, 0);"),
-    ("everybody is served every circle", "store/ingest_commit.c",
-     "            hub_grant_put(&committer->txn, content.devices[i], touched->number, sequence);",
+    ("everybody is served every circle", "store/ingest_circle.c",
+     "            hub_grant_put(&committer->txn, entry->devices[i], touched->number, sequence);",
      "            for (uint32_t all = 1; all <= 24; all++)\n"
-     "                hub_grant_put(&committer->txn, all + 0 * content.devices[i], touched->number, sequence);"),
+     "                hub_grant_put(&committer->txn, all + 0 * entry->devices[i], touched->number, sequence);"),
     ("the cursor is stored before the data", "store/replica_apply.c",
      "    applier->txn = store_begin(applier->replica->store, STORE_WRITE);\n    replica_hub_get(",
      "    applier->txn = store_begin(applier->replica->store, STORE_WRITE);\n"
@@ -91,9 +92,9 @@ MUTANTS = (
      "    if (!store_commit(&applier->txn))\n        batch = wire_open(frames);\n"
      "    applier->txn = store_begin(applier->replica->store, STORE_WRITE);\n    replica_hub_get("),
     ("a receipt is taken whatever its head", "store/replica_apply.c",
-     "    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||\n"
+     "        return KITH_OK;\n    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||\n"
      "        !seal_equal(row.id, line->head, HASH_BYTES))",
-     "    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row))"),
+     "        return KITH_OK;\n    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row))"),
     ("a receipt goes down as well", "store/replica_apply.c",
      "    if (receipt.n >= line->n &&\n", "    if (receipt.n == line->n &&\n"),
     ("the digest is not kept", "store/replica_apply.c",
@@ -101,8 +102,8 @@ MUTANTS = (
     ("a stale grant is tried again at once", "store/replica_apply.c",
      "    if (refused.reason == KITH_STALE)\n        note_stale(applier->sending);",
      "    if (refused.reason == KITH_STALE && applier->now_ms == 0)\n        note_stale(applier->sending);"),
-    ("a grant that was done by others is wanted still", "store/replica_fill.c",
-     "        bool is_done = known && known->right == intent.member.right;", "        bool is_done = known && false;"),
+    ("a grant that was done by others is wanted still", "store/replica_pay.c",
+     "        if (known && known->right >= intent.member.right)", "        if (known && known->right > intent.member.right)"),
     ("the newest change is never sent", "store/replica_fill.c",
      "    circle->last_n = own.received;", "    circle->last_n = own.received > 3 ? own.received - 1 : own.received;"),
     ("the number of an invited person is kept", "store/replica_fill.c",
