@@ -56,6 +56,38 @@ def s10_consent_is_revoked_at_the_office_while_the_specialist_is_offline(lab):
     expect(outcomes[0] == outcomes[1], "whoever syncs first: %s" % outcomes)
 
 
+def s11_two_specialists_register_the_same_person(lab):
+    agency = Agency(lab, second_specialist=True)
+    ana, rosa, omar = agency.ana, agency.rosa, agency.omar
+    hers = ana.json("participant", "add", "name=Jose Ruiz", "dob=1980-05-17")["id"]
+    his = omar.json("participant", "add", "name=JOSE  RUIZ", "dob=1980-05-17", "medicaid_id=A 1000-7")["id"]
+    visit = agency.visit(omar, participant=his)
+    omar.ok("visit", "sign", visit)
+    meet(ana, omar, rosa)
+    expect({hers, his} <= {one["id"] for one in rosa.json("participant", "list")}, "both charts stay")
+    about = tasks_about(rosa, hers) + tasks_about(rosa, his)
+    expect(about.count("duplicate") == 1, "the supervisor is asked once: %s" % rosa.json("tasks"))
+    expect("duplicate" not in tasks_about(ana, hers), "Ana cannot read his, nor link them")
+    refuses(ana, 1, "role", "participant", "edit", hers, "duplicate_of=" + agency.maria)
+
+    rosa.ok("participant", "edit", his, "duplicate_of=" + hers)
+    meet(rosa, omar, ana)
+    expect("duplicate" not in tasks_about(rosa, hers) + tasks_about(rosa, his), "linked: no question left")
+    expect(shown(omar, his, "participant")["fields"]["duplicate_of"] == hers, "Omar sees the link")
+    view = shown(omar, visit)
+    expect(view["fields"]["participant"] == his and view["steps"][0]["verified"], "his visit keeps its person")
+
+    rosa.ok("participant", "edit", his, "duplicate_of=")
+    meet(rosa, omar)
+    expect("duplicate_of" not in shown(omar, his, "participant")["fields"], "a link can be taken back")
+    expect("duplicate" in tasks_about(rosa, hers) + tasks_about(rosa, his), "and it is a question again")
+
+    # The same Medicaid number is enough, however name and day were heard.
+    other = ana.json("participant", "add", "name=Pepe Ruiz", "medicaid_id=a10007")["id"]
+    meet(ana, rosa)
+    expect("duplicate" in tasks_about(rosa, other), "by number: %s" % rosa.json("tasks"))
+
+
 def s12_a_lost_device_comes_online_with_unsent_notes(lab):
     raise Skipped("needs a command that ends a device, and the supervisor's decision about what it held")
 
@@ -118,6 +150,8 @@ def s14_a_cloned_laptop_writes_under_numbers_already_used(lab):
     ana.ok("lock")
     clone = lab.laptop("clone")
     shutil.copytree(ana.home, clone.home)
+    ana.ok("unlock")
+    clone.ok("unlock")
     hers = agency.visit(ana, start="09:00", end="09:45", response="She laughed twice.")
     other = agency.visit(clone, start="14:00", end="14:45", response="He did not open the door.")
     meet(ana, rosa)
@@ -189,6 +223,7 @@ def s18_a_resource_is_edited_by_two_peers(lab):
 if __name__ == "__main__":
     main([s05_a_participant_goes_to_another_specialist_while_the_old_one_is_offline,
           s10_consent_is_revoked_at_the_office_while_the_specialist_is_offline,
+          s11_two_specialists_register_the_same_person,
           s12_a_lost_device_comes_online_with_unsent_notes,
           s13_a_sync_is_cut_or_its_answer_lost,
           s14_a_cloned_laptop_writes_under_numbers_already_used,
