@@ -425,6 +425,22 @@ static enum kith_err check_goals(struct kith *kith, const struct visit *visit, s
     return lacks->err;
 }
 
+/* A code that the rules of the day do not know is written all the same: the rules may be behind. */
+static enum kith_err check_code(struct kith *kith, const struct visit *visit, struct lacks *lacks)
+{
+    struct bytes code = visit_text(visit, RECORD_VISIT, VISIT_CODE);
+    const struct rules_list *list;
+    enum kith_err err = home_rules(kith, &list);
+
+    if (err || code.len == 0)
+        return err;
+    const struct rules *rules = rules_on(list, visit_text(visit, RECORD_VISIT, VISIT_DATE));
+    if (!rules_know_code(rules, code))
+        add(lacks, "code", "code", false, "the rules %s %s do not know the code %.*s", rules->name,
+            rules->version, (int)code.len, (const char *)code.ptr);
+    return KITH_OK;
+}
+
 enum kith_err check_around(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     enum kith_err err = check_overlap(kith, visit, lacks);
@@ -433,6 +449,8 @@ enum kith_err check_around(struct kith *kith, const struct visit *visit, struct 
         err = check_holder(kith, visit, lacks);
     if (!err)
         err = check_goals(kith, visit, lacks);
+    if (!err)
+        err = check_code(kith, visit, lacks);
     if (!err)
         err = check_clock(kith, visit, lacks);
     return err ? err : lacks->err;

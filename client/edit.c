@@ -193,6 +193,32 @@ static enum kith_err editor_read(struct editor *editor, const struct kith_input 
     return KITH_OK;
 }
 
+/* What a rule pack says of itself is read out of its text, which must be one. */
+static enum kith_err complete_rulepack(struct editor *editor)
+{
+    static const char *const names[] = {"name", "version", "effective"};
+    char why[RULES_WHY_MAX];
+    struct rules rules;
+    struct bytes text = {NULL, 0};
+    enum kith_err err = KITH_OK;
+
+    if (editor->type->record != RECORD_RULEPACK)
+        return KITH_OK;
+    for (uint32_t i = 0; i < editor->count; i++) {
+        struct wire_in in = wire_open(editor->edits[i].value);
+        if (editor->edits[i].field == RULEPACK_TEXT)
+            text = wire_text(&in, VALUE_MAX);
+        else
+            return home_fail(editor->kith, KITH_INPUT, "give the text alone: it says the rest");
+    }
+    if (text.len > 0 && rules_parse(&rules, text, why))
+        return home_fail(editor->kith, KITH_INPUT, "these rules cannot be used: %s", why);
+    const char *const values[] = {rules.name, rules.version, rules.effective};
+    for (size_t i = 0; i < sizeof names / sizeof *names && text.len > 0 && !err; i++)
+        err = editor_add(editor, schema_field(editor->type, names[i]), '=', values[i]);
+    return err;
+}
+
 /* A new record has what its type needs, and the writer where nobody else is named. */
 static enum kith_err editor_complete(struct editor *editor)
 {
@@ -379,9 +405,13 @@ int kith_record_add(struct kith *kith, const char *word, const struct kith_input
     if (!err)
         err = editor_read(editor, inputs, count);
     if (!err)
+        err = complete_rulepack(editor);
+    if (!err)
         err = editor_complete(editor);
     if (!err)
         err = add_record(editor, id);
+    if (!err && type->record == RECORD_RULEPACK)
+        home_forget_names(kith);
     if (!err)
         id_write(id, id_text);
     editor_clear(editor);

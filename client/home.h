@@ -4,6 +4,7 @@
 #define KITH_CLIENT_HOME_H
 
 #include "client/kith.h"
+#include "client/rules.h"
 #include "client/schema.h"
 #include "protocol/channel.h"
 #include "store/replica.h"
@@ -31,6 +32,8 @@ struct kith {
     bool has_names;
     struct name_list people;
     struct name_list devices;
+    bool has_rules;
+    struct rules_list rules;
     char
         name_text[KITH_NAME_TEXT]; /* what home_person_name gave last for somebody without a name */
 };
@@ -52,6 +55,9 @@ bool home_has_device_name(struct kith *kith, uint32_t number);
 /* By number, or by name whatever the case. NOT_FOUND, AMBIGUOUS. */
 MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number);
 struct schema_names home_names(struct kith *kith);
+
+/* The agency's rule packs, read when first asked for and again after home_forget_names. */
+MUST_USE enum kith_err home_rules(struct kith *kith, const struct rules_list **rules);
 
 /* A participant's chart by id prefix or by name; with kith_detail on failure. */
 MUST_USE enum kith_err home_participant(struct kith *kith, const char *text,

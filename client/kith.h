@@ -222,9 +222,13 @@ struct kith_late_edit {
 };
 /* Where a visit stands. Lists that were not asked for are empty. */
 struct kith_note {
-    const char *hash;    /* the version: of content and addenda; NULL for a draft */
-    const char *content; /* the hash of what was signed; NULL for a draft */
-    int64_t minutes;     /* of service; -1 if not known */
+    const char *hash;         /* the version: of content and addenda; NULL for a draft */
+    const char *content;      /* the hash of what was signed; NULL for a draft */
+    int64_t minutes;          /* of service; -1 if not known */
+    int64_t units_tenths;     /* by the rules in force on the day of the visit; -1 if not known */
+    const char *rules;        /* their name and version */
+    const char *rules_signed; /* those that the signature names; NULL for a draft */
+    int64_t units_tenths_signed; /* by these; -1 if they or the minutes are not known */
     size_t lack_count;
     const struct kith_lack *lacks;
     size_t step_count;
@@ -308,6 +312,33 @@ struct kith_tasks {
 };
 KITH_API int kith_tasks(struct kith *kith, struct kith_tasks **tasks);
 KITH_API void kith_tasks_free(struct kith_tasks **tasks);
+
+/* Units of service between two days, both included (text like 2026-03-02). */
+struct kith_unit_row {
+    char id[KITH_ID_TEXT]; /* the visit's */
+    char participant[KITH_ID_TEXT];
+    const char *name; /* the participant's */
+    const char *date;
+    const char *person; /* who made it */
+    const char *code;
+    const char *state;
+    const char *rules;    /* in force on that day */
+    const char *why_not;  /* why it does not count yet; "" if it counts */
+    int64_t minutes;      /* -1: not known */
+    int64_t units_tenths; /* of this visit, or 0 where the day is reckoned as a whole and the first
+                             visit of it has them */
+    const char *rules_signed;    /* when the signature names others: these, else NULL */
+    int64_t units_tenths_signed; /* and what they give */
+};
+struct kith_units {
+    size_t count;
+    const struct kith_unit_row *rows; /* by day */
+    int64_t minutes;                  /* of those that count */
+    int64_t units_tenths;
+};
+KITH_API int kith_units(struct kith *kith, const char *from, const char *to,
+                        struct kith_units **units);
+KITH_API void kith_units_free(struct kith_units **units);
 
 /* Every value ever written to a record, by the times that the devices gave it, but never an effect
  * before its cause: a wrong clock misplaces nothing that others had read. */

@@ -211,6 +211,21 @@ static enum kith_err fill_credential(struct act *act, char text[static NOTE_CRED
     return err;
 }
 
+/* The signature names the rules that were in force on the day of the visit. */
+static enum kith_err fill_rules(struct act *act)
+{
+    const struct rules_list *rules;
+    char title[2 * RULES_WORD_MAX];
+    enum kith_err err = home_rules(act->kith, &rules);
+
+    if (err)
+        return err;
+    rules_title(rules_on(rules, visit_text(&act->visit, RECORD_VISIT, VISIT_DATE)), title);
+    buffer_add(&act->text, title, strlen(title));
+    act->step.text = buffer_view(&act->text);
+    return act->text.err;
+}
+
 static const struct record *or_none(const struct record *record)
 {
     return record->register_count > 0 ? record : NULL;
@@ -229,6 +244,8 @@ static enum kith_err sign(struct act *act, unsigned options)
         err = check_complete(act, options);
     if (!err)
         err = fill_credential(act, credential);
+    if (!err)
+        err = fill_rules(act);
     if (!err)
         err = note_content_hash(&act->visit.place, &act->visit.facts, or_none(&act->visit.note),
                                 act->step.covers);

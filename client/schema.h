@@ -33,7 +33,8 @@
     X(TRAINING, 14, "training", CIRCLE_WORK)                                                       \
     X(SUPERVISION, 15, "supervision", CIRCLE_WORK)                                                 \
     X(TASK, 16, "task", CIRCLE_CHART)                                                              \
-    X(CLOCK, 17, "clock", CIRCLE_CHART)
+    X(CLOCK, 17, "clock", CIRCLE_CHART)                                                            \
+    X(RULEPACK, 18, "rulepack", CIRCLE_AGENCY)
 
 enum record_type {
 #define RECORD_TYPE(name, number, word, kind) RECORD_##name = (number),
@@ -48,9 +49,11 @@ enum visit_field {
     VISIT_START = 3,
     VISIT_END = 4,
     VISIT_INTERRUPTIONS = 5,
+    VISIT_CODE = 6,
     VISIT_GROUP = 11,
     VISIT_RESULT = 13,
 };
+enum rulepack_field { RULEPACK_NAME = 1, RULEPACK_VERSION, RULEPACK_EFFECTIVE, RULEPACK_TEXT };
 enum note_field { NOTE_GOALS = 1, NOTE_FOLLOW_UP = 9, NOTE_RISK = 10 };
 
 /* What a value is: how it is typed, stored and shown. */

@@ -283,6 +283,14 @@ static const struct schema_field task_fields[] = {
     {RECORD_TASK, 5, "done", RESTRICT, FLAG, "", NONE, "It is done", ANY},
 };
 
+/* The text says the rest: the first three are read out of it. */
+static const struct schema_field rulepack_fields[] = {
+    {RECORD_RULEPACK, 1, "name", FIXED, TEXT, "", NONE, "Whose rules", ANY},
+    {RECORD_RULEPACK, 2, "version", FIXED, TEXT, "", NONE, "Their version", ANY},
+    {RECORD_RULEPACK, 3, "effective", FIXED, DATE, "", NONE, "In force from", ANY},
+    {RECORD_RULEPACK, 4, "text", FIXED, PROSE, "", NEW, "The rules, as in deploy/rules", ANY},
+};
+
 /* People and devices get their records from invite and join, the agency from found: no command adds
  * them. */
 static const struct schema_field person_fields[] = {
@@ -312,6 +320,7 @@ const struct schema_type schema_types[] = {
     {"training", RECORD_TRAINING, CIRCLE_WORK, 0, FIELDS(training)},
     {"supervision", RECORD_SUPERVISION, CIRCLE_WORK, LEADERS, FIELDS(supervision)},
     {"task", RECORD_TASK, CIRCLE_CHART, 0, FIELDS(task)},
+    {"rulepack", RECORD_RULEPACK, CIRCLE_AGENCY, LEADERS, FIELDS(rulepack)},
 };
 const size_t schema_type_count = sizeof schema_types / sizeof *schema_types;
 

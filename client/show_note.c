@@ -7,16 +7,15 @@
 #include "client/shower.h"
 #include "protocol/hlc.h"
 
-/* A note is due so long after the service; later ones are late entries, and say so for ever. */
-#define DUE_MS        (72 * 3600 * (int64_t)1000)
-#define DUE_CRISIS_MS (24 * 3600 * (int64_t)1000)
-#define LABELS_MAX    8
+#define MS_OF_HOUR (3600 * (int64_t)1000)
+#define LABELS_MAX 8
 
 struct note_shower {
     struct shower *shower;
     const struct visit *visit;
     struct kith_note *note;
     struct arena *arena;
+    const struct rules *rules; /* in force on the day of the visit */
 };
 
 static const char *copy_bytes(struct arena *arena, struct bytes text)
@@ -230,7 +229,9 @@ static bool is_crisis(const struct visit *visit)
     return is_urgent;
 }
 
-static bool is_late_entry(const struct visit *visit)
+/* A note is due so long after the service as the rules of that day say; later ones are late
+ * entries, and say so for ever. */
+static bool is_late_entry(const struct visit *visit, const struct rules *rules)
 {
     int64_t served_ms;
     int64_t end_ms;
@@ -241,7 +242,8 @@ static bool is_late_entry(const struct visit *visit)
         served_ms = end_ms;
     else if (!visit_day(visit, &served_ms))
         return false;
-    int64_t due_ms = served_ms + (is_crisis(visit) ? DUE_CRISIS_MS : DUE_MS);
+    unsigned hours = is_crisis(visit) ? rules->due_hours_crisis : rules->due_hours;
+    int64_t due_ms = served_ms + hours * MS_OF_HOUR;
     return (int64_t)visit->life.sign->time_ms > due_ms;
 }
 
@@ -269,7 +271,7 @@ static enum kith_err show_labels(struct note_shower *on)
         bool is_so;
         const char *label;
     } known[] = {
-        {is_late_entry(visit), "late entry"},
+        {is_late_entry(visit, on->rules), "late entry"},
         {visit->life.is_amended, "amended"},
         {has_addendum(visit, ADDENDUM_CORRECTION), "corrected"},
         {visit->life.sign && has_addendum(visit, ADDENDUM_LATE_ENTRY), "late entry added"},
@@ -310,23 +312,55 @@ static enum kith_err show_lacks(struct note_shower *on)
     return err || items ? err : KITH_MEMORY;
 }
 
+static const char *copy_title(struct arena *arena, const struct rules *rules)
+{
+    char title[2 * RULES_WORD_MAX];
+
+    rules_title(rules, title);
+    return shower_copy(arena, title);
+}
+
+/* Minutes and units as the rules of the day have them, and as those that the signature names. */
+static enum kith_err show_units(struct note_shower *on, const struct rules_list *list)
+{
+    const struct note_step *sign = on->visit->life.sign;
+    const struct rules *named = sign ? rules_titled(list, sign->text) : NULL;
+    struct kith_note *note = on->note;
+
+    note->minutes = visit_minutes(on->visit);
+    note->units_tenths =
+        note->minutes < 0 ? -1 : (int64_t)rules_units(on->rules, (unsigned)note->minutes);
+    note->units_tenths_signed =
+        named && note->minutes >= 0 ? (int64_t)rules_units(named, (unsigned)note->minutes) : -1;
+    note->rules = copy_title(on->arena, on->rules);
+    note->rules_signed = sign ? copy_bytes(on->arena, sign->text) : NULL;
+    return note->rules && (!sign || note->rules_signed) ? KITH_OK : KITH_MEMORY;
+}
+
 enum kith_err show_note(struct shower *shower, const struct visit *visit)
 {
     struct arena *arena = &shower->shown->arena;
     struct kith_note *note = arena_take(arena, sizeof *note);
-    struct note_shower on = {shower, visit, note, arena};
+    struct note_shower on = {shower, visit, note, arena, NULL};
+    const struct rules_list *rules;
 
     if (!note)
         return KITH_MEMORY;
     shower->shown->public.note = note;
-    note->minutes = visit_minutes(visit);
+    enum kith_err err = home_rules(shower->kith, &rules);
+    if (err)
+        return err;
+    on.rules = rules_on(rules, visit_text(visit, RECORD_VISIT, VISIT_DATE));
+    err = show_units(&on, rules);
+    if (err)
+        return err;
     if (visit->life.sign) {
         note->hash = copy_hash(arena, visit->life.version);
         note->content = copy_hash(arena, visit->life.sign->covers);
         if (!note->hash || !note->content)
             return KITH_MEMORY;
     }
-    enum kith_err err = show_rivals(&on);
+    err = show_rivals(&on);
     if (!err)
         err = show_labels(&on);
     if (!err)

@@ -46,6 +46,8 @@
     X("Records", "search", "WORD...", "The records in which all the words stand", overview_search) \
     X("Records", "tasks", "", "What waits for you, the most urgent first", overview_tasks)         \
     X("Records", "caseload", "", "The people you work with", overview_caseload)                    \
+    X("Records", "units", "--from DATE --to DATE",                                                 \
+      "Minutes and units of visits, and which of them count", overview_units)                      \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \

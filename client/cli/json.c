@@ -108,6 +108,18 @@ void json_count(struct json *json, const char *name, uint64_t count)
     (void)fprintf(json->out, "%" PRIu64, count);
 }
 
+void json_tenths(struct json *json, const char *name, int64_t tenths)
+{
+    if (tenths < 0) {
+        json_text(json, name, NULL);
+        return;
+    }
+    begin_item(json, name);
+    (void)fprintf(json->out, "%" PRId64, tenths / 10);
+    if (tenths % 10 != 0)
+        (void)fprintf(json->out, ".%" PRId64, tenths % 10);
+}
+
 void json_flag(struct json *json, const char *name, bool flag)
 {
     begin_item(json, name);

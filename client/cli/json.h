@@ -31,6 +31,8 @@ void json_end(struct json *json);
 void json_text(struct json *json, const char *name, const char *text);
 void json_number(struct json *json, const char *name, int64_t number);
 void json_count(struct json *json, const char *name, uint64_t count);
+/* "4", "3.5"; null below 0. */
+void json_tenths(struct json *json, const char *name, int64_t tenths);
 void json_flag(struct json *json, const char *name, bool flag);
 
 #endif

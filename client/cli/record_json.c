@@ -161,6 +161,10 @@ static void note_json(struct json *json, const struct kith_note *note)
         json_number(json, "minutes", note->minutes);
     else
         json_text(json, "minutes", NULL);
+    json_tenths(json, "units", note->units_tenths);
+    json_text(json, "rule_pack", note->rules);
+    json_text(json, "rule_pack_signed", note->rules_signed);
+    json_tenths(json, "units_signed", note->units_tenths_signed);
     json_list(json, "labels");
     for (size_t i = 0; i < note->label_count; i++)
         json_text(json, NULL, note->labels[i]);

@@ -110,6 +110,10 @@ void show_life(const struct show *show, const struct kith_record *record)
 
     if (!note)
         return;
+    if (note->minutes >= 0)
+        (void)fprintf(show->out, "\n%lld minutes, %lld.%lld units by %s\n",
+                      (long long)note->minutes, (long long)(note->units_tenths / 10),
+                      (long long)(note->units_tenths % 10), note->rules);
     if (note->hash)
         (void)fprintf(show->out, "\nversion %s\n", note->hash);
     labels_put(show, note);

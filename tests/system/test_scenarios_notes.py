@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """What happens to a note when several people or devices touch it without knowing of each other."""
-from lab import Skipped, expect, main
-from stage import (Agency, both_orders, device_number, kinds, meet, moment, now, refuses, same_for, shown, tasks_about,
-                   told, values_of)
+import os
+
+from lab import expect, main
+from stage import (Agency, both_orders, day, device_number, kinds, meet, moment, now, refuses, same_for, shown,
+                   tasks_about, told, values_of)
 
 WRONG_CLOCKS = ["+3h", "@2036-01-01 09:00:00", "@1980-01-06 09:00:00"]
 
@@ -297,8 +299,44 @@ def s15_a_goal_is_closed_while_a_visit_works_on_it(lab):
     ana.ok("visit", "sign", draft)
 
 
+RULES = "name = payer\nversion = %s\neffective = %s\nrounding = %s\n"
+
+
+def load_rules(laptop, version, effective, rounding):
+    path = os.path.join(laptop.lab.folder, version + ".rules")
+    with open(path, "w") as file:
+        file.write(RULES % (version, effective, rounding))
+    laptop.ok("rulepack", "add", "text=@" + path)
+
+
 def s16_the_rule_pack_changes_between_draft_and_signature(lab):
-    raise Skipped("needs rule packs: minutes are counted, units are not yet made of them")
+    agency = Agency(lab)
+    ana, rosa, irma = agency.ana, agency.rosa, agency.irma
+    load_rules(irma, "eight", day(300), "eight")
+    meet(irma, ana)
+    visit = agency.visit(ana, back=2, start="09:00", end="09:53")
+    draft = ana.json("visit", "show", visit)
+    expect(draft["units"] == 4 and draft["rule_pack"] == "payer eight", "53 minutes are 4 units: %s" % draft["units"])
+    # Ana is offline: she signs by the rules that she knows. Those of the day were others by then.
+    load_rules(irma, "floor", day(30), "floor")
+    load_rules(irma, "later", day(1), "ceil")
+    irma.sync()
+    ana.ok("visit", "sign", visit)
+    meet(ana, rosa)
+    for laptop in (ana, rosa):
+        now_shown = laptop.json("visit", "show", visit)
+        expect(now_shown["rule_pack"] == "payer floor" and now_shown["units"] == 3,
+               "the rules of the service date: %s" % now_shown["units"])
+        expect(now_shown["rule_pack_signed"] == "payer eight" and now_shown["units_signed"] == 4,
+               "the note remembers its own")
+        report = laptop.json("units", "--from", day(10), "--to", day(0))
+        row = report["visits"][0]
+        expect((row["units"], row["units_signed"]) == (3, 4), "a report that is run again shows both: %s" % row)
+        expect(row["counts"] and report["units"] == 3 and report["minutes"] == 53, str(report))
+    wrong = irma.run("rulepack", "add", "text=name = payer")
+    expect(wrong.code == 1 and "'version' is missing" in wrong.err, "a pack that cannot be is refused: " + wrong.err)
+    refused = ana.run("rulepack", "add", "text=" + RULES % ("mine", day(3), "ceil"))
+    expect(refused.code == 1 and "role" in refused.err, "a specialist makes no rules: " + refused.err)
 
 
 if __name__ == "__main__":
