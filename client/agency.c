@@ -255,6 +255,9 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
                          "this is not a valid code: check that it was copied whole");
     if (code.device == 0)
         return home_fail(kith, KITH_CODE, "this code founds an agency: use it with 'kith found'");
+    err = home_check_not_removed(kith);
+    if (err)
+        return err;
     if (is_enrolled(kith) && !is_code_of_this_home(kith, &code))
         return home_fail(kith, KITH_EXISTS, "this home already belongs to an agency");
     if (!got_through_before(kith, &code)) {

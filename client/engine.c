@@ -87,12 +87,30 @@ static void engine_report(struct engine *engine, const struct session_device *se
         *engine->exchange->request = engine->sending.request;
 }
 
+/* After each exchange: what this device is to forget, and has delivered. */
+static enum kith_err engine_purge(struct engine *engine)
+{
+    struct kith_sync_report *report = &engine->exchange->report;
+    struct purged purged;
+    enum kith_err err = replica_purge(engine->kith->replica, &purged);
+
+    if (err)
+        return err;
+    report->purged += purged.circles;
+    report->leaving = purged.pending;
+    report->is_removed = purged.is_device;
+    return KITH_OK;
+}
+
 enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
 {
     const struct identity *identity = replica_identity(kith->replica);
     struct engine engine = {.kith = kith, .exchange = exchange};
     struct session_device session;
     uint8_t ephemeral[KEY_BYTES];
+    enum kith_err err = home_check_not_removed(kith);
+    if (err)
+        return err;
     const struct session_device_config config = {
         .mode = exchange->mode,
         .keys = &identity->noise,
@@ -110,10 +128,12 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
     engine.sending.is_greeting = exchange->mode != CHANNEL_SYNC;
     if (exchange->request)
         engine.sending.request = *exchange->request;
-    enum kith_err err = net_run(identity->address, &session, engine_work, &engine);
+    err = net_run(identity->address, &session, engine_work, &engine);
     engine_report(&engine, &session, err);
     if (!err && exchange->mode == CHANNEL_SYNC && exchange->report.is_up_to_date)
         err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
+    if (!err && exchange->mode == CHANNEL_SYNC)
+        err = engine_purge(&engine);
     if (engine.is_greeted)
         kith->clock_offset_ms = engine.clock_offset_ms;
     sending_clear(&engine.sending);

@@ -81,6 +81,17 @@ struct exchange {
 };
 MUST_USE enum kith_err home_exchange(struct kith *kith, struct exchange *exchange);
 
+/* Whether this device was ended and has nothing left; KITH_ENDED with kith_detail. */
+MUST_USE enum kith_err home_check_not_removed(struct kith *kith);
+/* Who could read a circle once. */
+MUST_USE enum kith_err home_circle_left(struct kith *kith, const struct circle *known,
+                                        struct kith_circle *circle);
+/* Why a device was ended, as it was given; "" if nothing was said. */
+MUST_USE enum kith_err home_end_reason(struct kith *kith, uint32_t device,
+                                       char reason[static KITH_NAME_TEXT]);
+/* Charts whose key somebody outside has, and changes that wait for this person's decision. */
+MUST_USE enum kith_err home_count_leaving(struct kith *kith, struct kith_status *status);
+
 /* How many fields wait for a person to decide. */
 MUST_USE enum kith_err home_conflicts(struct kith *kith, uint64_t *count);
 /* When each device last wrote something that is known here, by its own clock. */

@@ -238,8 +238,12 @@ int kith_status(struct kith *kith, struct kith_status *status)
         err = replica_hub(kith->replica, &hub);
     if (!err)
         err = home_conflicts(kith, &status->conflicts);
+    if (!err)
+        err = home_count_leaving(kith, status);
     if (err)
         return err;
+    status->held = counts.kept;
+    status->removed = leaving_word(replica_leaving(kith->replica));
     status->unsent = counts.unsent;
     status->refused = counts.refused;
     status->waiting = counts.waiting;
@@ -338,6 +342,10 @@ int kith_devices(struct kith *kith, struct kith_device **devices, size_t *count)
         struct kith_device *device = &(*devices)[i];
         device->number = known->number;
         device->state = state_word(known->state);
+        device->leaving = leaving_word(known->leaving);
+        enum kith_err err = home_end_reason(kith, known->number, device->reason);
+        if (err)
+            return err;
         device->is_self = known->number == replica_identity(kith->replica)->device;
         (void)snprintf(device->name, sizeof device->name, "%s",
                        home_device_name(kith, known->number));
@@ -376,12 +384,18 @@ int kith_circle(struct kith *kith, const char *participant, struct kith_circle *
     kith->detail[0] = '\0';
     memset(circle, 0, sizeof *circle);
     enum kith_err err = home_participant(kith, participant, id);
+    if (!err)
+        err = home_read_names(kith);
     if (err)
         return err;
     struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
     device_circle_get(&txn, device_circle_number(&txn, id), &row);
     id_write(id, circle->id);
     circle->epoch = row.circle.epoch;
+    circle->rotation_owed = circle_rotation_owed(&row.circle, replica_roster(kith->replica));
+    err = home_circle_left(kith, &row.circle, circle);
+    if (err)
+        store_fail(&txn, err);
     circle->members = calloc((size_t)row.circle.member_count + 1, sizeof *circle->members);
     if (!circle->members)
         store_fail(&txn, KITH_MEMORY);
@@ -398,5 +412,6 @@ int kith_circle(struct kith *kith, const char *participant, struct kith_circle *
 void kith_circle_free(struct kith_circle *circle)
 {
     free(circle->members);
+    free(circle->left);
     memset(circle, 0, sizeof *circle);
 }

@@ -87,6 +87,9 @@ struct kith_sync_report {
                               signature */
     uint32_t round_trips;
     bool is_up_to_date;
+    uint32_t purged;  /* charts that this person was taken out of: what could be read is gone */
+    uint32_t leaving; /* charts likewise, that still hold something the hub does not have */
+    bool is_removed;  /* this device was ended and everything on it was delivered and removed */
 };
 /* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early:
  * nothing is lost, call again. `report` is filled as far as it came. */
@@ -104,6 +107,10 @@ struct kith_status {
     char hub[KITH_NAME_TEXT]; /* HOST:PORT */
     bool is_up_to_date;
     bool is_enrolled;
+    uint64_t held;          /* own changes that the hub holds for a decision */
+    uint64_t to_decide;     /* others' changes that wait for this person's decision */
+    uint64_t rotation_owed; /* charts whose key somebody outside still has */
+    const char *removed;    /* how this device was ended: a word, "" if it was not */
 };
 KITH_API int kith_status(struct kith *kith, struct kith_status *status);
 /* The refusals, newest last; at most `max`; `count` gets how many were written. */
@@ -125,6 +132,8 @@ struct kith_device {
     const char *state;     /* invited, active, ended */
     uint64_t last_seen_ms; /* when its newest change known here claims to be written; 0: none */
     bool is_self;
+    const char *leaving;         /* how it was ended: transferred, retired, revoked, renewed; "" */
+    char reason[KITH_NAME_TEXT]; /* as it was given; "" */
 };
 /* Arrays that the caller frees with kith_free. */
 KITH_API int kith_people(struct kith *kith, struct kith_person **people, size_t *count);
@@ -133,15 +142,80 @@ KITH_API void kith_free(void *array);
 
 /* Lets a person (name or number) read and write a participant's chart, with the next sync. */
 KITH_API int kith_grant(struct kith *kith, const char *participant, const char *person);
+
+/* Why a person or a device leaves. */
+enum kith_leaving {
+    KITH_TRANSFERRED = 1, /* handed over: what comes late is taken for two weeks */
+    KITH_RETIRED = 2,     /* what comes late is held for a decision */
+    KITH_REVOKED = 3,     /* lost or stolen: held, and marked suspect */
+};
+/* Takes a person out of a participant's chart, with the next sync; the chart's key changes by it.
+ */
+KITH_API int kith_withdraw(struct kith *kith, const char *participant, const char *person,
+                           enum kith_leaving leaving);
+/* Ends a device, for ever: writes it into the roster at the hub and changes the keys of all charts
+ * that this device may change. `reason` may be NULL; the agency reads it, the hub does not. */
+KITH_API int kith_device_end(struct kith *kith, uint32_t device, enum kith_leaving leaving,
+                             const char *reason);
+
+/* A device that could read a chart once. */
+struct kith_left {
+    uint32_t device;
+    char name[KITH_NAME_TEXT];
+    char person[KITH_NAME_TEXT];
+    const char *leaving;    /* transferred, retired, revoked, renewed */
+    uint32_t epoch;         /* what was written under keys through this one it could read */
+    uint64_t until_ms;      /* when the key was changed, by the clock of whoever did it */
+    uint64_t late_until_ms; /* until when what it sends late is taken; 0 */
+    uint64_t n;             /* how many of its changes count */
+};
 struct kith_circle {
     char id[KITH_ID_TEXT];
     uint32_t epoch;
-    uint64_t rotation_owed;
+    uint64_t rotation_owed; /* devices that have the key and should not; changed at the next sync */
+    size_t left_count;
+    struct kith_left *left;
     size_t member_count;
     struct kith_person *members; /* freed with kith_circle_free */
 };
 KITH_API int kith_circle(struct kith *kith, const char *participant, struct kith_circle *circle);
 KITH_API void kith_circle_free(struct kith_circle *circle);
+
+/* What a device that left had not sent before, held by the hub until somebody decides. */
+struct kith_held {
+    char id[KITH_ID_TEXT];
+    char circle[KITH_ID_TEXT];
+    uint32_t device;
+    uint64_t n; /* which of its changes in the chart */
+    char device_name[KITH_NAME_TEXT];
+    char person[KITH_NAME_TEXT];
+    char participant[KITH_NAME_TEXT];
+    const char *leaving; /* how the device had left; "revoked" is suspect */
+    uint64_t time_ms;    /* when it reached the hub */
+    bool is_rejected;
+};
+/* An array that the caller frees with kith_free; what was rejected comes last. */
+KITH_API int kith_held(struct kith *kith, struct kith_held **held, size_t *count);
+struct kith_held_value {
+    const char *type;
+    char record[KITH_ID_TEXT];
+    const char *field;
+    char op; /* as in kith_input */
+    const char *value;
+};
+struct kith_held_text {
+    struct kith_held held;
+    uint64_t time_ms; /* when it was written, by that device's clock */
+    size_t count;
+    const struct kith_held_value *values;
+};
+/* What it says. `id` may be a prefix, here and below. NO_KEY, NOT_FOUND, AMBIGUOUS. */
+KITH_API int kith_held_show(struct kith *kith, const char *id, struct kith_held_text **text);
+KITH_API void kith_held_free(struct kith_held_text **text);
+/* With the next sync it counts, and what that device wrote before it in the chart; or it stays out,
+ * and what came after it. */
+KITH_API int kith_held_admit(struct kith *kith, const char *id);
+KITH_API int kith_held_reject(struct kith *kith, const char *id, const char *reason);
 
 /* Records: types and fields are those of the schema (docs/records.md). */
 

@@ -237,19 +237,34 @@ struct circle_room {
 };
 
 /* One more than is needed, so that nothing is ever asked for no bytes. */
+static bool list_make_room(void **list, size_t count, size_t size)
+{
+    void *larger = realloc(*list, (count + 1) * size);
+
+    if (larger)
+        *list = larger;
+    return larger != NULL;
+}
+
 static enum kith_err make_room(struct circle *circle, const struct circle_room *room)
 {
-    struct circle_epoch *epochs = realloc(circle->epochs, (room->epochs + 1) * sizeof *epochs);
-    circle->epochs = epochs ? epochs : circle->epochs;
-    struct circle_member *members = realloc(circle->members, (room->members + 1) * sizeof *members);
-    circle->members = members ? members : circle->members;
-    uint32_t *devices = realloc(circle->devices, (room->devices + 1) * sizeof *devices);
-    circle->devices = devices ? devices : circle->devices;
-    uint32_t *lacks = realloc(circle->lacks, (room->lacks + 1) * sizeof *lacks);
-    circle->lacks = lacks ? lacks : circle->lacks;
-    struct circle_cut *cuts = realloc(circle->cuts, (room->cuts + 1) * sizeof *cuts);
-    circle->cuts = cuts ? cuts : circle->cuts;
-    return epochs && members && devices && lacks && cuts ? KITH_OK : KITH_MEMORY;
+    void *epochs = circle->epochs;
+    void *members = circle->members;
+    void *devices = circle->devices;
+    void *lacks = circle->lacks;
+    void *cuts = circle->cuts;
+    bool is_roomy = list_make_room(&epochs, room->epochs, sizeof *circle->epochs) &&
+                    list_make_room(&members, room->members, sizeof *circle->members) &&
+                    list_make_room(&devices, room->devices, sizeof *circle->devices) &&
+                    list_make_room(&lacks, room->lacks, sizeof *circle->lacks) &&
+                    list_make_room(&cuts, room->cuts, sizeof *circle->cuts);
+
+    circle->epochs = epochs;
+    circle->members = members;
+    circle->devices = devices;
+    circle->lacks = lacks;
+    circle->cuts = cuts;
+    return is_roomy ? KITH_OK : KITH_MEMORY;
 }
 
 static enum kith_err entry_make_room(struct circle *circle, const struct circle_entry *entry)

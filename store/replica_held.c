@@ -78,7 +78,7 @@ enum kith_err replica_held(struct replica *replica, struct held_change **changes
     if (!*changes)
         store_fail(&txn, KITH_MEMORY);
     struct store_walk walk = device_waitings(&txn, 0);
-    while (*count < room && device_waiting_next(&walk, &row))
+    while (*changes && *count < room && device_waiting_next(&walk, &row))
         fill_held(&txn, &row, &(*changes)[(*count)++]);
     store_walk_end(&walk);
     return store_commit(&txn);

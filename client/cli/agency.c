@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "client/cli/commands.h"
+#include "client/cli/leaving.h"
 #include "client/cli/json.h"
 #include "client/cli/qr.h"
 #include "client/cli/when.h"
@@ -260,6 +261,8 @@ static void devices_json(const struct kith_device *devices, size_t count)
         json_text(&json, "state", devices[i].state);
         json_text(&json, "last_seen",
                   devices[i].last_seen_ms ? when_text(devices[i].last_seen_ms, when) : NULL);
+        json_text(&json, "leaving", devices[i].leaving[0] ? devices[i].leaving : NULL);
+        json_text(&json, "reason", devices[i].reason[0] ? devices[i].reason : NULL);
         json_flag(&json, "self", devices[i].is_self);
         json_end(&json);
     }
@@ -361,6 +364,7 @@ static void circle_json(const struct kith_circle *circle)
     json_end(&json);
     json_count(&json, "epoch", circle->epoch);
     json_count(&json, "rotation_owed", circle->rotation_owed);
+    left_json(&json, circle);
     json_end(&json);
 }
 
@@ -382,6 +386,7 @@ enum exit_code agency_circle_show(struct cli *cli, const struct arguments *argum
             (void)fputs(", a new key is due", cli->show.out);
         (void)fputs(". Who may read it:\n", cli->show.out);
         done = people_show(cli, circle.members, circle.member_count);
+        left_show(cli, &circle);
     }
     kith_circle_free(&circle);
     return done;

@@ -23,7 +23,21 @@
     X("Agency", "device list", "", "Whose devices there are", agency_device_list)                  \
     X("Agency", "grant", "PARTICIPANT PERSON", "Let somebody read and write a chart",              \
       agency_grant)                                                                                \
-    X("Agency", "circle show", "PARTICIPANT", "Who may read a chart", agency_circle_show)          \
+    X("Agency", "withdraw", "PARTICIPANT PERSON [--transferred] [--retired] [--revoked]",          \
+      "Take somebody out of a chart and change its key", leaving_withdraw)                         \
+    X("Agency", "circle show", "PARTICIPANT", "Who may read a chart, and who once could",          \
+      agency_circle_show)                                                                          \
+    X("Agency", "device retire", "N", "End the device of somebody who has left", leaving_retire)   \
+    X("Agency", "device revoke", "N --reason TEXT", "End a device that is lost or stolen",         \
+      leaving_revoke)                                                                              \
+    X("Agency", "device transfer", "N", "End a device whose work was handed over",                 \
+      leaving_transfer)                                                                            \
+    X("Agency", "held list", "", "What devices that left had not sent", held_list)                 \
+    X("Agency", "held show", "ID", "What one of these says", held_show)                            \
+    X("Agency", "held admit", "ID", "Let it count, and what that device wrote before it",          \
+      held_admit)                                                                                  \
+    X("Agency", "held reject", "ID --reason TEXT", "Keep it out, and what came after it",          \
+      held_reject)                                                                                 \
     X("Records", "TYPE add", "[FIELD=VALUE...]", "Write a new record", record_add)                 \
     X("Records", "TYPE list", "[--participant PERSON] [--since TIME] [--state STATE]",             \
       "The records of a type, the newest last", record_list)                                       \

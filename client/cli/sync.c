@@ -42,7 +42,27 @@ static void report_json(const struct kith_sync_report *report, const struct kith
     json_count(&json, "change_bytes", report->change_bytes);
     json_count(&json, "round_trips", report->round_trips);
     json_flag(&json, "up_to_date", report->is_up_to_date);
+    json_count(&json, "purged", report->purged);
+    json_count(&json, "leaving", report->leaving);
+    json_flag(&json, "removed", report->is_removed);
     json_end(&json);
+}
+
+/* What this device was told to forget. */
+static void purged_show(FILE *out, const struct kith_sync_report *report)
+{
+    if (report->is_removed)
+        (void)fputs("This device was removed from the agency. Everything written on it was "
+                    "delivered; keys and records are gone from here.\n",
+                    out);
+    else if (report->purged)
+        (void)fprintf(out,
+                      "You were taken out of %u chart%s. What you wrote there was delivered; what "
+                      "could be read is gone from here.\n",
+                      report->purged, report->purged == 1 ? "" : "s");
+    if (report->leaving)
+        (void)fprintf(out, "%u chart%s kept until the hub has what was written there.\n",
+                      report->leaving, report->leaving == 1 ? " is" : "s are");
 }
 
 static void report_show(FILE *out, const struct kith_sync_report *report,
@@ -55,6 +75,7 @@ static void report_show(FILE *out, const struct kith_sync_report *report,
     (void)fputs(report->is_up_to_date ? "All is up to date.\n"
                                       : "There is more to come: run `kith sync` again.\n",
                 out);
+    purged_show(out, report);
     for (size_t i = 0; i < count; i++)
         (void)fprintf(out, "Not taken by the hub, kept here: chart %s, change %" PRIu64 ": %s\n",
                       refusals[i].id, refusals[i].n, kith_error_text(refusals[i].reason));
@@ -95,7 +116,9 @@ static void status_json(const struct kith_status *status)
     json_object(&json, NULL);
     json_count(&json, "unsent", status->unsent);
     json_count(&json, "refused", status->refused);
-    json_count(&json, "held", 0);
+    json_count(&json, "held", status->held + status->to_decide);
+    json_count(&json, "rotation_owed", status->rotation_owed);
+    json_text(&json, "removed", status->removed[0] ? status->removed : NULL);
     json_count(&json, "waiting", status->waiting);
     json_count(&json, "conflicts", status->conflicts);
     json_text(&json, "last_sync",
@@ -129,6 +152,9 @@ static void status_show(const struct show *show, const struct kith_status *statu
         (void)fputs("This device belongs to no agency yet: `kith join CODE`\n", show->out);
         return;
     }
+    if (status->removed[0])
+        (void)fprintf(show->out, "This device was removed from the agency (%s).\n",
+                      status->removed);
     show_text(show, status->is_up_to_date ? SHOW_STRONG : SHOW_WARNING,
               status->is_up_to_date ? "Up to date with the hub."
                                     : "Not up to date: run `kith sync`.");
@@ -138,6 +164,12 @@ static void status_show(const struct show *show, const struct kith_status *statu
     count_show(show, "unsent", status->unsent, ", safe on this device");
     if (status->refused)
         count_show(show, "refused", status->refused, " not taken by the hub, kept here");
+    if (status->held)
+        count_show(show, "held", status->held, " of yours wait at the hub for a decision");
+    if (status->to_decide)
+        count_show(show, "held", status->to_decide, " wait for you to decide: `kith held list`");
+    if (status->rotation_owed)
+        count_show(show, "keys", status->rotation_owed, " to be changed with the next sync");
     if (status->waiting)
         count_show(show, "waiting", status->waiting, " received, the key has not come yet");
     count_show(show, "conflicts", status->conflicts, " to be settled: `kith conflicts`");

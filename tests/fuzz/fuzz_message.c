@@ -49,6 +49,7 @@ static void read_small(const struct frame *frame)
     struct pull pull;
     struct cursor_frame cursor;
     struct refused refused;
+    struct held held;
     struct invite_frame invite;
     enum kith_err reason;
     uint64_t bytes;
@@ -65,6 +66,8 @@ static void read_small(const struct frame *frame)
     (void)!refused_read(&refused, &f);
     f = *frame;
     (void)!invite_read(&invite, &f);
+    f = *frame;
+    (void)!held_read(&held, &f);
     f = *frame;
     (void)!credit_read(&bytes, &f);
     f = *frame;
