@@ -135,7 +135,10 @@ enum kith_err clock_watch_end(struct kith *kith, struct clock_watch *watch, bool
         if (offset == 0)
             continue;
         err = save_span(kith, run, offset);
-        *wrote = true;
+        *wrote = *wrote || !err;
+        /* Nothing is told any more where this device has just been taken out. */
+        if (err == KITH_NOT_MEMBER || err == KITH_ENDED)
+            err = KITH_OK;
     }
     free(watch->runs);
     return err;

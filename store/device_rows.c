@@ -262,8 +262,11 @@ bool device_log_get(struct store_txn *txn, uint32_t circle, uint32_t chain, uint
 
     if (!store_get(txn, TABLE_DEVICE_LOG, key_bytes(&key), &value))
         return false;
-    if (value.len < LOG_HEAD_BYTES ||
-        change_mark_read(get_u64(value.ptr), &row->change.class, &row->change.epoch)) {
+    uint64_t mark = value.len < LOG_HEAD_BYTES ? UINT64_MAX : get_u64(value.ptr);
+    if (mark < CHANGE_CLASSES) {
+        row->change.class = (enum change_class)mark;
+        row->change.epoch = 0;
+    } else if (change_mark_read(mark, &row->change.class, &row->change.epoch)) {
         store_fail(txn, KITH_DAMAGED);
         return false;
     }

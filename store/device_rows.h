@@ -72,6 +72,8 @@ struct chain_row device_chain_own(struct store_txn *txn, uint32_t circle);
 void device_chain_put(struct store_txn *txn, uint32_t circle, const struct chain_row *row);
 void device_chain_delete(struct store_txn *txn, uint32_t circle, uint32_t chain);
 
+/* A change as received. An own one of epoch 0 is not sealed yet: `change.sealed` is its packed
+ * text, id and signature are zeros. */
 struct log_row {
     struct change change;
     uint8_t id[HASH_BYTES];

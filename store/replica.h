@@ -166,6 +166,7 @@ struct sending {
     bool is_pull_sent;
     bool is_pull_answered; /* up to date, at that moment */
     bool is_stale;         /* an entry was built on an old head: first the PULL's answer */
+    bool is_ending;        /* this device was ended: nothing waits for a key any more */
     uint32_t stale_count;
     bool is_lacking;  /* a key has not come; when all has been received, that is said */
     bool is_greeting; /* only roster matters: the device is not enrolled yet */

@@ -34,6 +34,10 @@ static void work_finish(struct applier *applier)
 {
     if (!applier->has_work)
         return;
+    if (late_seal(applier->replica, &applier->txn, &applier->work)) {
+        applier->sending->is_listed = false;
+        applier->applied->has_more = true;
+    }
     replica_merge(&applier->txn, &applier->work, applier->now_ms);
     circle_work_end(&applier->txn, &applier->work);
     applier->has_work = false;

@@ -102,7 +102,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
 
     (void)device_receipt_get(txn, number, &receipt);
     circle->next_n = (receipt.n > kept.n ? receipt.n : kept.n) + 1;
-    circle->last_n = own.received;
+    circle->last_n = late_sealed_through(txn, number, &own);
     struct store_walk walk = device_refusals(txn, number);
     while (device_refused_next(&walk, &refused))
         if (refused.kind == ACK_CHAIN && refused.reason != KITH_HELD && refused.n > receipt.n &&
@@ -319,9 +319,22 @@ static enum kith_err write_notes(const struct filler *filler)
     return err;
 }
 
+/* What waits for a key is sealed under an old one when none will come any more. */
+static enum kith_err seal_last(struct replica *replica, struct sending *sending)
+{
+    if (replica_leaving(replica) == LEAVING_NOT || sending->is_ending)
+        return KITH_OK;
+    sending->is_ending = true;
+    sending->is_listed = false;
+    return late_seal_all(replica);
+}
+
 enum kith_err replica_fill(struct replica *replica, struct sending *sending, size_t room,
                            struct buffer *frames, bool *has_more)
 {
+    enum kith_err err = seal_last(replica, sending);
+    if (err)
+        return err;
     struct store_txn txn = store_begin(replica->store, STORE_READ);
     struct filler filler = {
         .replica = replica, .sending = sending, .txn = &txn, .frames = frames, .room = room};
@@ -332,7 +345,7 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
     bool is_founding = sending->request.is_wanted && sending->request.entry.type == ROSTER_FOUND;
     if (!is_founding)
         write_pull(&filler);
-    enum kith_err err = write_request(&filler);
+    err = write_request(&filler);
     if (!err && is_member && !sending->is_greeting)
         err = fill_member(&filler);
     if (err)

@@ -45,6 +45,19 @@ MUST_USE enum kith_err circle_work_text(struct store_txn *txn, struct circle_wor
                                         const struct chain_row *chain, uint64_t n,
                                         struct buffer *text);
 
+/* Whether what is saved now cannot be sealed yet: the key is missing, or somebody outside has it,
+ * or what was saved before waits. */
+bool late_is_due(const struct replica *replica, struct store_txn *txn, struct circle_work *work);
+/* Logs the text as the next change of the own chain, to be sealed later. */
+void late_put(struct store_txn *txn, struct circle_work *work, struct chain_row *own,
+              enum change_class class, struct bytes text);
+/* Seals what waits, if that can be done now: true if anything was. */
+bool late_seal(const struct replica *replica, struct store_txn *txn, struct circle_work *work);
+/* The same in all circles: for a device that was ended, to which no circle is sent any more. */
+MUST_USE enum kith_err late_seal_all(struct replica *replica);
+/* The newest number of the own chain that is sealed. */
+uint64_t late_sealed_through(struct store_txn *txn, uint32_t circle, const struct chain_row *own);
+
 /* Every older key that the newest one leads to. */
 void circle_work_history(struct store_txn *txn, struct circle_work *work);
 /* Takes out what was merged, to be merged again from the log. */

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "protocol/compress.h"
 #include "protocol/hlc.h"
 #include "store/replica_internal.h"
 
@@ -162,6 +163,8 @@ enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work,
 
     if (!device_log_get(txn, work->row.number, chain->number, n, &row))
         return txn->err ? txn->err : KITH_DAMAGED;
+    if (row.change.epoch == 0)
+        return text_unpack(row.change.sealed, text);
     enum kith_err err = circle_work_key(txn, work, row.change.epoch);
     if (err)
         return err;

@@ -146,20 +146,17 @@ static void write_payload(struct replica *replica, struct store_txn *txn, struct
     replica_put_hlc(txn, hlc);
 }
 
-/* Seals the text as the next change of the own chain, logs and merges it. */
-static void log_change(struct replica *replica, struct store_txn *txn, struct circle_work *work,
-                       const struct save *save, struct bytes text, struct dot *dot)
+/* Seals the text as the next change of the own chain and logs it. */
+static void put_sealed(struct replica *replica, struct store_txn *txn, struct circle_work *work,
+                       struct chain_row *own, enum change_class class, struct bytes text)
 {
-    struct chain_row *own = circle_work_chain(txn, work, replica->identity.device, true);
     uint8_t signature[SIGNATURE_BYTES];
     struct change_header header;
     struct buffer sealed;
-
-    if (!own)
-        return;
     struct log_row row = {
-        .change = {.class = save->class, .epoch = work->row.circle.epoch, .signature = signature}};
+        .change = {.class = class, .epoch = work->row.circle.epoch, .signature = signature}};
     uint64_t n = own->received + 1;
+
     change_header_of(work, own, &row, n, &header);
     memcpy(header.prev, own->head, HASH_BYTES);
     buffer_init(&sealed, CHANGE_SEALED_MAX);
@@ -170,14 +167,32 @@ static void log_change(struct replica *replica, struct store_txn *txn, struct ci
     } else {
         row.change.sealed = buffer_view(&sealed);
         device_log_put(txn, work->row.number, own->number, n, &row);
-        replica_merge_text(txn, work, own, n, text, save->now_ms);
-        own->received = n;
-        own->applied = n;
         memcpy(own->head, row.id, HASH_BYTES);
-        device_chain_put(txn, work->row.number, own);
-        *dot = (struct dot){replica->identity.device, n};
     }
     buffer_clear(&sealed);
+}
+
+/* The next change of the own chain, logged and merged. */
+static void log_change(struct replica *replica, struct store_txn *txn, struct circle_work *work,
+                       const struct save *save, struct bytes text, struct dot *dot)
+{
+    struct chain_row *own = circle_work_chain(txn, work, replica->identity.device, true);
+
+    if (!own)
+        return;
+    if (late_is_due(replica, txn, work))
+        late_put(txn, work, own, save->class, text);
+    else
+        put_sealed(replica, txn, work, own, save->class, text);
+    if (txn->err)
+        return;
+    uint64_t n = ++own->received;
+    if (own->applied == n - 1) {
+        replica_merge_text(txn, work, own, n, text, save->now_ms);
+        own->applied = n;
+    }
+    device_chain_put(txn, work->row.number, own);
+    *dot = (struct dot){replica->identity.device, n};
 }
 
 static void save_in(struct replica *replica, struct store_txn *txn, const struct save *save,
@@ -191,11 +206,6 @@ static void save_in(struct replica *replica, struct store_txn *txn, const struct
     buffer_init(&text, CHANGE_TEXT_MAX);
     if (!err)
         err = circle_may_write(&work.row.circle, &replica->roster, replica->identity.device);
-    /* Whose key has somebody who is no longer in it is not written under any more. */
-    if (!err && circle_rotation_owed(&work.row.circle, &replica->roster) > 0)
-        err = KITH_NO_KEY;
-    if (!err)
-        err = circle_work_key(txn, &work, work.row.circle.epoch);
     if (err)
         store_fail(txn, err);
     else

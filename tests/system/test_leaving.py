@@ -60,6 +60,7 @@ def a_participant_is_handed_over_while_the_specialist_is_offline(lab):
 
 def what_a_retired_specialist_had_not_sent_is_held_for_the_supervisor(lab):
     hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    ana.clock = "+3h"
     visit = record(ana, maria, "written before anybody said so")
     rosa.ok("grant", maria, "Bo Chen")
     rosa.ok("withdraw", maria, "Ana Silva", "--retired")
@@ -89,6 +90,7 @@ def what_a_retired_specialist_had_not_sent_is_held_for_the_supervisor(lab):
 
 def a_lost_laptop_gets_nothing_delivers_into_quarantine_and_is_emptied(lab):
     hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    ana.clock = "+3h"
     visit = record(ana, maria, "typed by somebody on the lost laptop")
     number = number_of(founder, "Ana Silva")
     expect(founder.run("device", "revoke", number).code == 2, "a reason is needed")

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <sodium.h>
@@ -556,27 +557,107 @@ static void a_wrong_box_heals_by_a_rotation_of_who_may(void **state)
     assert_reads(&agency.ben, visit, "seen");
 }
 
-static void nothing_is_written_under_a_key_that_somebody_outside_has(void **state)
+static uint32_t epoch_of_own(struct test_device *device, uint64_t n)
 {
-    uint8_t number[] = {1};
-    const struct edit edit = {
-        .record = {9}, .type = NOTE, .field = 1, .kind = OP_PUT, .value = bytes_of(number, 1)};
-    struct save save = {
-        .class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
-    const struct link_faults faults = {.cut_after_in = 600};
-    struct dot dot;
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    struct log_row row = {0};
 
+    assert_true(device_log_get(&txn, device_circle_number(&txn, agency.chart), CHAIN_OWN, n, &row));
+    assert_int_equal(store_commit(&txn), KITH_OK);
+    return row.change.epoch;
+}
+
+/* The hub tells of the end and hides the rest: rosa hears of it, and no rotation follows. */
+static void hear_of_the_end(struct test_device *device)
+{
+    struct applied applied;
+    struct sending sending;
+    struct welcome welcome = {.version = KITH_PROTOCOL_VERSION};
+    struct buffer frames;
+    struct bytes entry;
+    uint32_t seq = replica_roster(device->replica)->count;
+
+    ledger_incarnation(agency.hub.ledger, welcome.incarnation);
+    sending_init(&sending, LINK_NOW_MS / 1000);
+    buffer_init(&frames, BATCH_MAX);
+    struct store_txn txn = store_begin(agency.hub.ledger->store, STORE_READ);
+    while (hub_roster_get(&txn, ++seq, &entry))
+        roster_frame_write(&frames, seq, &entry, 1);
+    assert_int_equal(store_commit(&txn), KITH_OK);
+    assert_int_equal(replica_apply(device->replica, &sending, &welcome, buffer_view(&frames),
+                                   LINK_NOW_MS, &applied),
+                     KITH_OK);
+    buffer_clear(&frames);
+    sending_clear(&sending);
+}
+
+static void nothing_is_sealed_under_a_key_that_somebody_outside_has(void **state)
+{
     (void)state;
-    memcpy(save.circle, agency.chart, ID_BYTES);
+    put(&agency.rosa, other, "while all was well");
     link_end(&agency.hub, &agency.founder, ANA, LEAVING_REVOKED);
-    /* Rosa hears of the end and then the connection breaks: the hub may have hidden the rest. */
-    (void)link_connect(&agency.hub, &agency.rosa, CHANNEL_SYNC, NULL, NULL, &faults);
-    if (replica_roster(agency.rosa.replica)->devices[ANA - 1].state == DEVICE_ENDED &&
-        epoch_of(&agency.rosa, agency.chart) == 1)
-        assert_int_equal(replica_save(agency.rosa.replica, &save, &dot), KITH_NO_KEY);
+    hear_of_the_end(&agency.rosa);
+    assert_int_equal(rotations_owed(&agency.rosa, agency.chart), 1);
+    put(&agency.rosa, visit, "saved all the same");
+    put(&agency.rosa, visit, "and changed");
+    assert_reads(&agency.rosa, visit, "and changed");
+    assert_int_equal(epoch_of_own(&agency.rosa, 1), 1);
+    assert_int_equal(epoch_of_own(&agency.rosa, 2), 0);
+    assert_int_equal(epoch_of_own(&agency.rosa, 3), 0);
+    test_device_reopen(&agency.rosa);
+    struct link_result result = link_sync(&agency.hub, &agency.rosa);
+    assert_int_equal(result.device_err, KITH_OK);
+    assert_int_equal(result.acknowledged, 3);
+    assert_int_equal(epoch_of_own(&agency.rosa, 2), 2);
+    assert_int_equal(epoch_of_own(&agency.rosa, 3), 2);
+    assert_reads(&agency.rosa, visit, "and changed");
+    sync_ok(&agency.founder);
+    assert_reads(&agency.founder, visit, "and changed");
+    assert_reads(&agency.founder, other, "while all was well");
+    assert_in_step(&agency.rosa);
+}
+
+static void what_waits_for_a_key_is_not_lost_when_its_author_leaves(void **state)
+{
+    (void)state;
+    let_in(&agency.ana, BEN, CIRCLE_WRITE);
+    sync_ok(&agency.ben);
     sync_ok(&agency.rosa);
-    assert_int_equal(epoch_of(&agency.rosa, agency.chart), 2);
-    assert_int_equal(replica_save(agency.rosa.replica, &save, &dot), KITH_OK);
+    link_end(&agency.hub, &agency.founder, ANA, LEAVING_REVOKED);
+    hear_of_the_end(&agency.ben);
+    put(&agency.ben, visit, "saved while a key was due");
+    sync_ok(&agency.rosa);
+    withdraw(&agency.rosa, BEN, LEAVING_RETIRED);
+    sync_ok(&agency.ben);
+    assert_int_equal(hub_held(), 1);
+    assert_int_equal(purge(&agency.ben).circles, 1);
+    sync_ok(&agency.rosa);
+    struct held_change held = only_held(&agency.rosa);
+    assert_int_equal(replica_admit(agency.rosa.replica, &held), KITH_OK);
+    sync_ok(&agency.rosa);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "saved while a key was due");
+}
+
+static void what_waits_for_a_key_is_not_lost_when_its_device_is_ended(void **state)
+{
+    (void)state;
+    let_in(&agency.ana, BEN, CIRCLE_WRITE);
+    sync_ok(&agency.ben);
+    sync_ok(&agency.rosa);
+    link_end(&agency.hub, &agency.founder, ANA, LEAVING_REVOKED);
+    hear_of_the_end(&agency.ben);
+    put(&agency.ben, visit, "saved while a key was due");
+    link_end(&agency.hub, &agency.founder, BEN, LEAVING_RETIRED);
+    sync_ok(&agency.ben);
+    assert_int_equal(hub_held(), 1);
+    assert_true(purge(&agency.ben).is_device);
+    sync_ok(&agency.rosa);
+    struct held_change held = only_held(&agency.rosa);
+    assert_int_equal(replica_admit(agency.rosa.replica, &held), KITH_OK);
+    sync_ok(&agency.rosa);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "saved while a key was due");
 }
 
 static void a_device_makes_the_hub_hold_no_more_than_its_share(void **state)
@@ -635,6 +716,44 @@ static void a_revoked_device_cannot_write_itself_back(void **state)
     assert_int_equal(replica_save(agency.ana.replica, &save, &dot), KITH_NOT_MEMBER);
 }
 
+static double cpu_seconds(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* In under ten seconds of processor time, both sides together. */
+static void a_device_in_fifteen_hundred_charts_is_rotated_away_in_one_sync(void **state)
+{
+    uint8_t chart[ID_BYTES];
+    struct replica_counts counts;
+
+    (void)state;
+    for (uint32_t i = 0; i < 1500; i++)
+        link_chart(&agency.ana, "Maria Lopez", chart);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.founder);
+    double before = cpu_seconds();
+    link_end(&agency.hub, &agency.founder, ANA, LEAVING_REVOKED);
+    sync_ok(&agency.founder);
+    assert_true(cpu_seconds() - before < 10);
+    struct store_txn txn = store_begin(replica_store(agency.founder.replica), STORE_READ);
+    for (uint32_t number = 1; number <= device_circle_count(&txn); number++) {
+        struct circle_row row;
+        device_circle_get(&txn, number, &row);
+        assert_int_equal(row.circle.epoch, 2);
+        assert_int_equal(circle_rotation_owed(&row.circle, replica_roster(agency.founder.replica)),
+                         0);
+        circle_clear(&row.circle);
+        store_forget(&txn);
+    }
+    assert_int_equal(store_commit(&txn), KITH_OK);
+    assert_int_equal(replica_counts(agency.founder.replica, &counts), KITH_OK);
+    assert_int_equal(counts.circles, 1502);
+}
+
 #define WITH_AGENCY(test) cmocka_unit_test_setup_teardown(test, agency_open, agency_close)
 
 int main(void)
@@ -655,9 +774,12 @@ int main(void)
         WITH_AGENCY(who_had_not_heard_of_a_rotation_loses_nothing),
         WITH_AGENCY(a_wrong_box_heals_by_another_members),
         WITH_AGENCY(a_wrong_box_heals_by_a_rotation_of_who_may),
-        WITH_AGENCY(nothing_is_written_under_a_key_that_somebody_outside_has),
+        WITH_AGENCY(nothing_is_sealed_under_a_key_that_somebody_outside_has),
+        WITH_AGENCY(what_waits_for_a_key_is_not_lost_when_its_author_leaves),
+        WITH_AGENCY(what_waits_for_a_key_is_not_lost_when_its_device_is_ended),
         WITH_AGENCY(a_device_makes_the_hub_hold_no_more_than_its_share),
         WITH_AGENCY(a_revoked_device_cannot_write_itself_back),
+        WITH_AGENCY(a_device_in_fifteen_hundred_charts_is_rotated_away_in_one_sync),
     };
 
     assert_true(sodium_init() >= 0);
