@@ -370,8 +370,8 @@ KITH_API void kith_caseload_free(struct kith_caseload **caseload);
 
 /* What waits for this person, the most urgent first. */
 struct kith_task {
-    const char *kind; /* concern, note, returned, late_edits, cosign, conflict, follow_up, referral,
-                         goal, credential, authorization, task */
+    const char *kind; /* concern, note, returned, late_edits, cosign, voided, duplicate, conflict,
+                         follow_up, referral, goal, credential, authorization, task */
     const char *due;  /* a date, "" if at once */
     const char *text; /* as a person would say it */
     const char *type; /* of the record it is about */

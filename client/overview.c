@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "client/duplicates.h"
 #include "client/home.h"
 #include "client/moment.h"
 #include "client/visit.h"
@@ -42,6 +43,7 @@ struct overview {
     struct kith_task *tasks;
     size_t task_count;
     size_t task_room;
+    struct duplicates duplicates;
     char today[MOMENT_TEXT_MAX];
     bool wants_tasks;
     const struct schema_type *type; /* whose records come now */
@@ -165,6 +167,8 @@ static bool add_chart(void *owner, const struct found_record *found)
         copy_text(over, field_text(type, &found->record, "preferred_name"));
     chart->shown.engagement = copy_text(over, field_text(type, &found->record, "engagement"));
     chart->shown.do_not_contact = field_flag(type, &found->record, "do_not_contact");
+    if (!over->err && over->wants_tasks)
+        over->err = duplicates_add(&over->duplicates, found);
     return !over->err;
 }
 
@@ -455,6 +459,36 @@ static void follow_ups(struct overview *over)
     }
 }
 
+static void duplicate_task(void *owner, const struct identity_card *older,
+                           const struct identity_card *newer)
+{
+    struct overview *over = owner;
+    struct found_record found = {0};
+    char newer_id[KITH_ID_TEXT];
+    char older_id[KITH_ID_TEXT];
+
+    memcpy(found.circle, newer->circle, ID_BYTES);
+    memcpy(found.record.id, newer->circle, ID_BYTES);
+    id_write(newer->circle, newer_id);
+    id_write(older->circle, older_id);
+    add_task(over, "duplicate", &found, "",
+             "this may be the same person as in chart %.10s: if so, kith participant edit %.10s "
+             "duplicate_of=%.10s",
+             older_id, newer_id, older_id);
+}
+
+/* Asked of those who may link them. */
+static void duplicate_tasks(struct overview *over)
+{
+    const struct replica *replica = over->kith->replica;
+    unsigned roles =
+        roster_device_roles(replica_roster(replica), replica_identity(replica)->device);
+
+    over->type = schema_type("participant");
+    if (schema_field(over->type, "duplicate_of")->rules.writers & roles)
+        duplicates_each(&over->duplicates, duplicate_task, over);
+}
+
 /* All of it */
 
 static const struct {
@@ -488,6 +522,8 @@ static enum kith_err read_all(struct overview *over)
     store_abort(&over->txn);
     if (!err)
         follow_ups(over);
+    if (!err && over->wants_tasks)
+        duplicate_tasks(over);
     return err ? err : over->err;
 }
 
@@ -498,6 +534,7 @@ static struct overview *overview_new(struct kith *kith, bool wants_tasks)
     kith->detail[0] = '\0';
     if (over) {
         arena_init(&over->arena, OVERVIEW_ARENA_MAX);
+        over->duplicates.arena = &over->arena;
         over->kith = kith;
         over->wants_tasks = wants_tasks;
     }
@@ -509,6 +546,7 @@ static void overview_free(struct overview *over)
     if (!over)
         return;
     free(over->charts);
+    duplicates_clear(&over->duplicates);
     free(over->tasks);
     arena_clear(&over->arena);
     free(over);
