@@ -27,7 +27,7 @@ def number_of(laptop, person):
     return next(str(device["number"]) for device in laptop.json("device", "list") if device["person"] == person)
 
 
-def a_participant_is_handed_over_while_the_specialist_is_offline(lab):
+def s05_a_participant_is_handed_over_while_the_specialist_is_offline(lab):
     _, _, rosa, ana, bo, maria = open_agency(lab)
     visit = record(ana, maria, "the last visit before the handover")
     rosa.ok("grant", maria, "Bo Chen")
@@ -88,7 +88,7 @@ def what_a_retired_specialist_had_not_sent_is_held_for_the_supervisor(lab):
     expect(hub.stats()["held"] == 0 and rosa.json("held", "list") == [], "nothing is left to decide")
 
 
-def a_lost_laptop_gets_nothing_delivers_into_quarantine_and_is_emptied(lab):
+def s12_a_lost_laptop_gets_nothing_delivers_into_quarantine_and_is_emptied(lab):
     hub, founder, rosa, ana, bo, maria = open_agency(lab)
     ana.clock = "+3h"
     visit = record(ana, maria, "typed by somebody on the lost laptop")
@@ -169,9 +169,9 @@ def who_may_not_end_or_take_out_is_told_so(lab):
 
 if __name__ == "__main__":
     main([
-        a_participant_is_handed_over_while_the_specialist_is_offline,
+        s05_a_participant_is_handed_over_while_the_specialist_is_offline,
         what_a_retired_specialist_had_not_sent_is_held_for_the_supervisor,
-        a_lost_laptop_gets_nothing_delivers_into_quarantine_and_is_emptied,
+        s12_a_lost_laptop_gets_nothing_delivers_into_quarantine_and_is_emptied,
         whoever_was_taken_out_by_mistake_is_let_in_again_and_has_everything,
         who_may_not_end_or_take_out_is_told_so,
     ])

@@ -5,7 +5,7 @@ and syncs that are cut."""
 import shutil
 import string
 
-from lab import Cut, Skipped, expect, main, seeded
+from lab import Cut, expect, main, seeded
 from stage import Agency, both_orders, meet, refuses, same_for, shown, tasks_about, told, values_of
 
 
@@ -86,10 +86,6 @@ def s11_two_specialists_register_the_same_person(lab):
     other = ana.json("participant", "add", "name=Pepe Ruiz", "medicaid_id=a10007")["id"]
     meet(ana, rosa)
     expect("duplicate" in tasks_about(rosa, other), "by number: %s" % rosa.json("tasks"))
-
-
-def s12_a_lost_device_comes_online_with_unsent_notes(lab):
-    raise Skipped("needs a command that ends a device, and the supervisor's decision about what it held")
 
 
 def cut_after(count, cuts_up):
@@ -224,7 +220,6 @@ if __name__ == "__main__":
     main([s05_a_participant_goes_to_another_specialist_while_the_old_one_is_offline,
           s10_consent_is_revoked_at_the_office_while_the_specialist_is_offline,
           s11_two_specialists_register_the_same_person,
-          s12_a_lost_device_comes_online_with_unsent_notes,
           s13_a_sync_is_cut_or_its_answer_lost,
           s14_a_cloned_laptop_writes_under_numbers_already_used,
           s17_a_concern_is_closed_while_somebody_adds_an_action,
