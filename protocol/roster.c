@@ -329,6 +329,17 @@ static enum kith_err end_check(const struct roster *roster, const struct roster_
     return is_last_inviter(roster, device) ? KITH_NOT_ALLOWED : KITH_OK;
 }
 
+/* Keys that nobody can agree with would stop whoever seals to all devices of a member. An
+ * invitation has no noise key yet. */
+static bool has_usable_keys(const struct roster_entry *entry)
+{
+    bool has_keys = entry->type == ROSTER_FOUND || entry->type == ROSTER_INVITE ||
+                    entry->type == ROSTER_ENROL || entry->type == ROSTER_RENEW;
+
+    return !has_keys || (seal_is_agreeable(entry->keys.box) &&
+                         (entry->type == ROSTER_INVITE || seal_is_agreeable(entry->keys.noise)));
+}
+
 static enum kith_err entry_check(const struct roster *roster, const struct roster_entry *entry)
 {
     const uint8_t *signer = entry_signer(roster, entry);
@@ -337,6 +348,8 @@ static enum kith_err entry_check(const struct roster *roster, const struct roste
         return entry->type == ROSTER_ENROL ? KITH_EXPIRED : KITH_NOT_ALLOWED;
     enum kith_err err =
         seal_verify(SEAL_ROSTER_SIGN, signer, entry->link.hash, entry->link.signature);
+    if (!err && !has_usable_keys(entry))
+        err = KITH_MALFORMED;
     if (err)
         return err;
     switch (entry->type) {

@@ -87,6 +87,15 @@ void seal_box_public(const uint8_t secret[static KEY_BYTES], uint8_t public_key[
     (void)crypto_scalarmult_base(public_key, secret);
 }
 
+/* Every secret is a multiple of 8, the order of the small subgroup: any will do to find out. */
+bool seal_is_agreeable(const uint8_t public_key[static KEY_BYTES])
+{
+    static const uint8_t any[KEY_BYTES] = {8};
+    uint8_t shared[KEY_BYTES];
+
+    return crypto_scalarmult(shared, any, public_key) == 0;
+}
+
 struct signed_text {
     uint8_t ptr[64 + HASH_BYTES];
     size_t len;

@@ -68,6 +68,8 @@ void seal_wipe(void *secret, size_t len);
 void seal_sign_keypair(const uint8_t seed[static KEY_BYTES], uint8_t public_key[static KEY_BYTES],
                        uint8_t secret[static SIGN_KEY_BYTES]);
 void seal_box_public(const uint8_t secret[static KEY_BYTES], uint8_t public_key[static KEY_BYTES]);
+/* Whether an X25519 key can be agreed with: one of small order gives everybody the same secret. */
+bool seal_is_agreeable(const uint8_t public_key[static KEY_BYTES]);
 
 void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES],
                const uint8_t hash[static HASH_BYTES], uint8_t signature[static SIGNATURE_BYTES]);
