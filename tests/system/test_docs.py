@@ -28,6 +28,16 @@ def every_link_of_a_page_leads_somewhere(_):
                 expect(os.path.exists(full), "%s: %s" % (path, target))
 
 
+def every_attack_that_is_described_is_tested(_):
+    import glob
+    tests = "".join(open(path).read() for path in glob.glob("tests/unit/test_attacks_*.c"))
+    with open("docs/security.md") as page:
+        named = set(re.findall(r"`(a\d\d_\w+)`", page.read()))
+    ran = set(re.findall(r"cmocka_unit_test\w*\(\s*(a\d\d_\w+)", tests))
+    expect(named == ran, "named and not tested: %s; tested and not named: %s"
+           % (sorted(named - ran), sorted(ran - named)))
+
+
 def help_names_every_command_of_the_programs(_):
     for program, words in (("kith", ["found", "join", "invite", "grant", "sync", "status", "unlock", "lock", "history"]),
                            ("kithd", ["init", "run", "stats"])):
@@ -72,6 +82,7 @@ def a_second_hub_on_the_same_store_is_refused(lab):
 if __name__ == "__main__":
     main([the_page_of_records_is_as_the_schema_is,
           every_link_of_a_page_leads_somewhere,
+          every_attack_that_is_described_is_tested,
           help_names_every_command_of_the_programs,
           wrong_usage_ends_with_two,
           start_up_errors_of_the_hub_say_what_is_wrong,

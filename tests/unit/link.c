@@ -31,6 +31,32 @@ static void remove_folder(const char *folder)
     (void)nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[65536];
+    FILE *in = fopen(from, "rb");
+    FILE *out = fopen(to, "wb");
+
+    assert_non_null(in);
+    assert_non_null(out);
+    for (size_t len = fread(bytes, 1, sizeof bytes, in); len > 0;
+         len = fread(bytes, 1, sizeof bytes, in))
+        assert_int_equal(fwrite(bytes, 1, len, out), len);
+    assert_int_equal(fclose(in), 0);
+    assert_int_equal(fclose(out), 0);
+}
+
+static void copy_store(char *folder, size_t size, const char *original)
+{
+    char from[128];
+    char to[128];
+
+    make_folder(folder, size);
+    (void)snprintf(from, sizeof from, "%s/data.mdb", original);
+    (void)snprintf(to, sizeof to, "%s/data.mdb", folder);
+    copy_file(from, to);
+}
+
 static void hub_start(struct test_hub *hub)
 {
     const struct ledger_options options = {
@@ -63,6 +89,13 @@ void test_hub_reopen(struct test_hub *hub)
     hub_start(hub);
 }
 
+void test_hub_copy(struct test_hub *copy, const struct test_hub *hub)
+{
+    *copy = *hub;
+    copy_store(copy->folder, sizeof copy->folder, hub->folder);
+    hub_start(copy);
+}
+
 void test_hub_close(struct test_hub *hub)
 {
     ledger_close(&hub->ledger);
@@ -93,6 +126,13 @@ void test_device_reopen(struct test_device *device)
 {
     replica_close(&device->replica);
     device_start(device, false);
+}
+
+void test_device_copy(struct test_device *copy, const struct test_device *device)
+{
+    *copy = *device;
+    copy_store(copy->folder, sizeof copy->folder, device->folder);
+    device_start(copy, false);
 }
 
 void test_device_close(struct test_device *device)
@@ -136,6 +176,8 @@ static void hub_ingest(struct link *link, struct bytes frames)
     struct ingest *batch[] = {&ingest};
     struct session_answer answer;
 
+    if (link->faults->hear)
+        link->faults->hear(link->faults->owner, frames);
     ingest_init(&ingest);
     ingest.mode = link->far.state == HUB_OPEN ? CHANNEL_SYNC : link->far.channel.mode;
     ingest.device = link->far.hello.device;
@@ -147,6 +189,8 @@ static void hub_ingest(struct link *link, struct bytes frames)
     if (err)
         ingest.err = err;
     ingest_answer(&ingest, &answer);
+    if (link->faults->answer)
+        link->faults->answer(link->faults->owner, &answer);
     session_hub_ingested(&link->far, &answer);
     ingest_clear(&ingest);
 }
@@ -158,6 +202,8 @@ static void hub_load(struct link *link)
     backlog_init(&backlog);
     enum kith_err err = ledger_load(link->hub->ledger, link->far.hello.device, &link->far.pull,
                                     link->far.state == HUB_JOINING, &backlog);
+    if (link->faults->serve)
+        link->faults->serve(link->faults->owner, &backlog.frames);
     session_hub_loaded(&link->far, err, buffer_view(&backlog.frames),
                        bytes_of(backlog.cursor, backlog.cursor_len), backlog.is_up_to_date);
     backlog_clear(&backlog);
@@ -301,6 +347,40 @@ static void carry(struct link *link)
             continue;
 }
 
+static void hub_session_init(struct session_hub *session, struct test_hub *hub)
+{
+    struct welcome welcome = {.version = KITH_PROTOCOL_VERSION, .clock_ms = LINK_NOW_MS};
+    uint8_t random[KEY_BYTES];
+
+    seal_random(random, sizeof random);
+    ledger_incarnation(hub->ledger, welcome.incarnation);
+    memcpy(welcome.sign_key, hub->keys.sign_public, KEY_BYTES);
+    session_hub_init(session, &hub->keys.noise, random, &welcome);
+}
+
+uint64_t link_replay(struct test_hub *hub, struct bytes recorded)
+{
+    static const struct link_faults none;
+    struct link *link = calloc(1, sizeof *link);
+
+    assert_non_null(link);
+    link->hub = hub;
+    link->faults = &none;
+    buffer_init(&link->to_hub, SIZE_MAX);
+    buffer_init(&link->to_device, SIZE_MAX);
+    buffer_add(&link->to_hub, recorded.ptr, recorded.len);
+    hub_session_init(&link->far, hub);
+    while (!link->is_far_closed && deliver(link, &link->to_hub, true))
+        while (drive_hub(link))
+            continue;
+    uint64_t answered = link->to_device.len;
+    session_hub_clear(&link->far);
+    buffer_clear(&link->to_hub);
+    buffer_clear(&link->to_device);
+    free(link);
+    return answered;
+}
+
 struct link_result link_connect(struct test_hub *hub, struct test_device *device,
                                 enum channel_mode mode, const uint8_t *psk,
                                 struct roster_request *request, const struct link_faults *faults)
@@ -308,7 +388,6 @@ struct link_result link_connect(struct test_hub *hub, struct test_device *device
     static const struct link_faults none;
     struct link *link = calloc(1, sizeof *link);
     const struct identity *identity = replica_identity(device->replica);
-    struct welcome welcome = {.version = KITH_PROTOCOL_VERSION, .clock_ms = LINK_NOW_MS};
     uint8_t random[KEY_BYTES];
     const struct session_device_config config = {.mode = mode,
                                                  .keys = &identity->noise,
@@ -326,10 +405,7 @@ struct link_result link_connect(struct test_hub *hub, struct test_device *device
     buffer_init(&link->to_device, SIZE_MAX);
     seal_random(random, sizeof random);
     session_device_init(&link->near, &config);
-    seal_random(random, sizeof random);
-    ledger_incarnation(hub->ledger, welcome.incarnation);
-    memcpy(welcome.sign_key, hub->keys.sign_public, KEY_BYTES);
-    session_hub_init(&link->far, &hub->keys.noise, random, &welcome);
+    hub_session_init(&link->far, hub);
     sending_init(&link->sending, LINK_NOW_MS / 1000);
     link->sending.is_greeting = mode != CHANNEL_SYNC;
     if (request)

@@ -8,6 +8,7 @@
 
 #include "store/ledger.h"
 #include "store/replica.h"
+#include "store/sending.h"
 
 struct test_hub {
     char folder[64];
@@ -28,6 +29,11 @@ struct link_faults {
     size_t cut_after_in;
     size_t chunk_bytes; /* bytes are delivered in pieces of this size; 0: as they come */
     void (*alter)(void *owner, struct bytes *wire, bool is_from_device);
+    /* A hub that lies. What it heard of a device, decrypted; what it makes of the frames of a batch
+     * (without the CURSOR frame that follows), and of its answer to what a device sent. */
+    void (*hear)(void *owner, struct bytes frames);
+    void (*serve)(void *owner, struct buffer *frames);
+    void (*answer)(void *owner, struct session_answer *answer);
     void *owner;
 };
 
@@ -45,10 +51,15 @@ struct link_result {
 void test_hub_open(struct test_hub *hub);
 /* As after kill -9: opens the same folder again. */
 void test_hub_reopen(struct test_hub *hub);
+/* Another hub with the same keys, on a copy of the store as it is now: an image to go back to, or a
+ * second face. */
+void test_hub_copy(struct test_hub *copy, const struct test_hub *hub);
 void test_hub_close(struct test_hub *hub);
 
 void test_device_open(struct test_device *device);
 void test_device_reopen(struct test_device *device);
+/* The same laptop from a copy of its disk. */
+void test_device_copy(struct test_device *copy, const struct test_device *device);
 void test_device_close(struct test_device *device);
 
 /* One connection from its first to its last byte. `request` may be NULL. */
@@ -56,6 +67,10 @@ struct link_result link_connect(struct test_hub *hub, struct test_device *device
                                 enum channel_mode mode, const uint8_t *psk,
                                 struct roster_request *request, const struct link_faults *faults);
 struct link_result link_sync(struct test_hub *hub, struct test_device *device);
+
+/* Bytes of a recorded connection, played to the hub again by somebody without keys: how many bytes
+ * the hub answered. */
+uint64_t link_replay(struct test_hub *hub, struct bytes recorded);
 
 /* The founder's device, the agency's circle included. */
 void link_found(struct test_hub *hub, struct test_device *founder);
