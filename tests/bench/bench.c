@@ -2,7 +2,7 @@
 /*
  * The bench: the real hub on loopback, real laptops through libkith, a store of many visits.
  *
- *     bench BINARIES [--visits N] [--changes N] [--json]
+ *     bench BINARIES [--visits N] [--changes N] [--circles N] [--json]
  *
  * Prints a row for each figure: what was measured, the limit it is held against, and the ratio of
  * the two. What a figure means is in docs/performance.md.
@@ -25,6 +25,7 @@
 
 #define VISITS_DEFAULT  10000
 #define CHANGES_DEFAULT 100000
+#define CIRCLES_DEFAULT 1500
 #define PASSPHRASE      "only for measuring"
 #define BATCH_BYTES     65536
 
@@ -33,6 +34,7 @@ struct bench {
     bool is_json;
     unsigned visits;
     unsigned changes; /* of the merge; 0: it is not measured */
+    unsigned circles; /* that a second laptop is linked to; likewise */
     unsigned rows;
     char folder[128];
     char data[160];
@@ -354,6 +356,60 @@ static void measure_merge(struct bench *bench, struct kith *founder, struct kith
         peer / report.received * 1e6);
 }
 
+static uint64_t rotation_owed(struct kith *kith)
+{
+    struct kith_status status;
+
+    check(kith, "reading the status", kith_status(kith, &status));
+    return status.rotation_owed;
+}
+
+/* A supervisor of very many people gets a second laptop, which is then lost. */
+static void measure_circles(struct bench *bench, struct kith *founder, struct kith *rosa,
+                            struct kith *ana)
+{
+    struct kith_invitation invitation = {"Rosa Quiroga", "supervisor", NULL, 3600000};
+    struct kith_caseload *caseload;
+    struct kith_device *devices;
+    struct kith *second = open_home(bench, "second");
+    char code[KITH_CODE_TEXT];
+    char id[KITH_ID_TEXT];
+    char text[64];
+    uint64_t expires;
+    size_t count;
+    const struct kith_input name = {"name", '=', text};
+
+    for (unsigned i = 0; i < bench->circles; i++) {
+        (void)snprintf(text, sizeof text, "Participant %u", i);
+        check(ana, "adding a participant", kith_record_add(ana, "participant", &name, 1, id));
+    }
+    (void)sync_home(ana);
+    (void)sync_home(rosa);
+    (void)sync_home(founder);
+    double before = cpu_seconds();
+    check(rosa, "inviting", kith_invite(rosa, &invitation, code, &expires));
+    (void)sync_home(rosa);
+    check(second, "joining", kith_join(second, code, "second"));
+    (void)sync_home(second);
+    row(bench, "link a second laptop to many circles: CPU", cpu_seconds() - before, "s", 10);
+    check(second, "reading the caseload", kith_caseload(second, &caseload));
+    if (caseload->count < bench->circles)
+        fail("the second laptop did not get every circle", 0);
+    kith_caseload_free(&caseload);
+    (void)sync_home(founder);
+    check(founder, "listing devices", kith_devices(founder, &devices, &count));
+    uint32_t lost = devices[count - 1].number;
+    kith_free(devices);
+    before = cpu_seconds();
+    check(founder, "revoking", kith_device_end(founder, lost, KITH_REVOKED, "lost"));
+    (void)sync_home(founder);
+    row(bench, "revoke a device of many circles: CPU", cpu_seconds() - before, "s", 10);
+    row(bench, "revoke a device of many circles: keys owed", (double)rotation_owed(founder), "", 0);
+    if (rotation_owed(founder) != 0)
+        fail("after one sync keys are owed still", 0);
+    kith_close(&second);
+}
+
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
 {
     (void)info;
@@ -390,6 +446,8 @@ static void measure(struct bench *bench)
     (void)sync_home(rosa);
     measure_nothing_new(bench, rosa);
     measure_overview(bench, &rosa, "Rosa Quiroga");
+    if (bench->circles > 0)
+        measure_circles(bench, founder, rosa, ana);
     if (bench->changes > bench->visits)
         measure_merge(bench, founder, ana, participant);
     kith_close(&ana);
@@ -400,7 +458,8 @@ static void measure(struct bench *bench)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {.visits = VISITS_DEFAULT, .changes = CHANGES_DEFAULT};
+    struct bench bench = {
+        .visits = VISITS_DEFAULT, .changes = CHANGES_DEFAULT, .circles = CIRCLES_DEFAULT};
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 
     for (int i = 1; i < argc; i++) {
@@ -410,11 +469,14 @@ int main(int argc, char **argv)
             bench.visits = (unsigned)strtoul(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--changes") == 0 && i + 1 < argc)
             bench.changes = (unsigned)strtoul(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--circles") == 0 && i + 1 < argc)
+            bench.circles = (unsigned)strtoul(argv[++i], NULL, 10);
         else
             bench.binaries = argv[i];
     }
     if (!bench.binaries || bench.visits == 0) {
-        (void)fprintf(stderr, "usage: bench BINARIES [--visits N] [--changes N] [--json]\n");
+        (void)fprintf(stderr,
+                      "usage: bench BINARIES [--visits N] [--changes N] [--circles N] [--json]\n");
         return 2;
     }
     (void)snprintf(bench.folder, sizeof bench.folder, "%s/kith-bench-XXXXXX",
