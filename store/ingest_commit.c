@@ -65,12 +65,10 @@ static enum kith_err check_left(const struct roster_device *device, const struct
 {
     if (cut && n <= cut->n)
         return KITH_OK;
-    if (cut)
-        return cut->until_s > now_s ? KITH_OK : KITH_HELD;
-    if (device->state != DEVICE_ENDED)
-        return KITH_OK;
+    bool is_cut = cut && cut->until_s <= now_s;
     bool is_in_time = device->leaving == LEAVING_TRANSFERRED && device->until_s > now_s;
-    return is_in_time ? KITH_OK : KITH_HELD;
+    bool is_over = device->state == DEVICE_ENDED && !is_in_time;
+    return is_cut || is_over ? KITH_HELD : KITH_OK;
 }
 
 static enum kith_err check_taken(const struct committer *committer, const struct ingest *ingest,

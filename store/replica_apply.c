@@ -330,6 +330,7 @@ static enum kith_err apply_held_line(struct applier *applier, const struct ack_l
     memcpy(kept.head, line->head, HASH_BYTES);
     if (kept.n > device_kept_get(&applier->txn, circle).n)
         device_kept_put(&applier->txn, circle, &kept);
+    refusals_forget(&applier->txn, circle, KITH_HELD_FULL, kept.n);
     return KITH_OK;
 }
 

@@ -88,6 +88,13 @@ bool filler_has_room(struct filler *filler, size_t bytes)
     return !filler->is_full;
 }
 
+/* What is held has arrived; where the hub had no room for more it may have some by now. */
+static bool is_blocking(const struct refused_row *refused)
+{
+    return refused->kind == ACK_CHAIN && refused->reason != KITH_HELD &&
+           refused->reason != KITH_HELD_FULL;
+}
+
 /* What the own chain of a circle has beyond the last receipt. */
 static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_circle *circle)
 {
@@ -105,8 +112,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
     circle->last_n = late_sealed_through(txn, number, &own);
     struct store_walk walk = device_refusals(txn, number);
     while (device_refused_next(&walk, &refused))
-        if (refused.kind == ACK_CHAIN && refused.reason != KITH_HELD && refused.n > receipt.n &&
-            refused.n <= circle->last_n)
+        if (is_blocking(&refused) && refused.n > receipt.n && refused.n <= circle->last_n)
             circle->last_n = refused.n - 1;
     store_walk_end(&walk);
     if (receipt.n == 0) {

@@ -66,6 +66,8 @@ void circle_work_recount(struct store_txn *txn, struct circle_work *work);
 bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
                            uint64_t n);
 
+/* Forgets that own changes through n were refused for that reason. */
+void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n);
 /* Whoever is sent changes of a circle it has left has been let in again: all of them come anew. */
 void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
 

@@ -177,19 +177,17 @@ static void leave(struct store_txn *txn, struct circle_work *work, struct hub_st
     waitings_delete(txn, work->row.number);
 }
 
-static void own_refusals_delete(struct store_txn *txn, uint32_t circle)
+void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n)
 {
     struct refused_row row;
-    uint64_t last = 0;
     bool is_found = true;
 
     while (is_found && !txn->err) {
         struct store_walk walk = device_refusals(txn, circle);
         do
             is_found = device_refused_next(&walk, &row);
-        while (is_found && (row.kind != ACK_CHAIN || row.reason != KITH_HELD || row.n <= last));
+        while (is_found && (row.kind != ACK_CHAIN || row.reason != reason || row.n > n));
         store_walk_end(&walk);
-        last = row.n;
         if (is_found)
             device_refused_delete(txn, circle, row.kind, row.n);
     }
@@ -210,7 +208,8 @@ static void come_back(struct store_txn *txn, struct circle_work *work)
     circle_work_welcome(txn, work);
     work->row.part = PART_MEMBER;
     device_kept_delete(txn, work->row.number);
-    own_refusals_delete(txn, work->row.number);
+    refusals_forget(txn, work->row.number, KITH_HELD, UINT64_MAX);
+    refusals_forget(txn, work->row.number, KITH_HELD_FULL, UINT64_MAX);
     circle_work_recount(txn, work);
 }
 

@@ -331,6 +331,18 @@ static void what_was_handed_over_is_taken_as_it_comes(void **state)
     assert_reads(&agency.rosa, visit, "walked to the clinic");
 }
 
+static void what_was_handed_over_is_held_once_its_device_is_lost(void **state)
+{
+    (void)state;
+    put(&agency.ana, visit, "walked to the clinic");
+    withdraw(&agency.rosa, ANA, LEAVING_TRANSFERRED);
+    link_end(&agency.hub, &agency.founder, ANA, LEAVING_REVOKED);
+    sync_ok(&agency.ana);
+    assert_int_equal(hub_held(), 1);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "");
+}
+
 static void who_comes_back_finds_everything_and_everybody_finds_theirs(void **state)
 {
     (void)state;
@@ -686,6 +698,18 @@ static void a_device_makes_the_hub_hold_no_more_than_its_share(void **state)
     /* Not purged: the hub does not have it all. */
     assert_int_equal(purge(&agency.ana).pending, 1);
     assert_reads(&agency.ana, visit, "three");
+    /* Until somebody has decided: then there is room. */
+    txn = store_begin(agency.hub.ledger->store, STORE_WRITE);
+    hub_held_sum_put(&txn, ANA, &(struct held_sum){.count = 1});
+    assert_int_equal(store_commit(&txn), KITH_OK);
+    sync_ok(&agency.ana);
+    assert_int_equal(hub_held(), 3);
+    assert_int_equal(purge(&agency.ana).circles, 1);
+    struct replica_counts counts;
+    assert_int_equal(replica_counts(agency.ana.replica, &counts), KITH_OK);
+    assert_int_equal(counts.refused, 2); /* once for each run that was held */
+    assert_int_equal(counts.kept, 3);
+    assert_int_equal(counts.unsent, 0);
 }
 
 /* A revoked device with a store of its own making: it writes on, backdates, grants, rotates. */
@@ -765,6 +789,7 @@ int main(void)
         WITH_AGENCY(a_rejection_stays_out_and_can_be_taken_back),
         WITH_AGENCY(who_may_not_decide_is_shown_nothing_and_decides_nothing),
         WITH_AGENCY(what_was_handed_over_is_taken_as_it_comes),
+        WITH_AGENCY(what_was_handed_over_is_held_once_its_device_is_lost),
         WITH_AGENCY(who_comes_back_finds_everything_and_everybody_finds_theirs),
         WITH_AGENCY(who_comes_back_before_having_heard_of_it_loses_nothing),
         WITH_AGENCY(a_revoked_device_is_rotated_away_with_nobody_asking),
