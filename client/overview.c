@@ -135,7 +135,7 @@ static int compare_circles(const void *a, const void *b)
 
 static struct chart *find_chart(struct overview *over, const uint8_t circle[static ID_BYTES])
 {
-    struct chart key;
+    struct chart key = {0};
 
     memcpy(key.circle, circle, ID_BYTES);
     return over->chart_count == 0 ? NULL

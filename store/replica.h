@@ -168,8 +168,10 @@ struct sending {
     bool is_stale;         /* an entry was built on an old head: first the PULL's answer */
     bool is_ending;        /* this device was ended: nothing waits for a key any more */
     uint32_t stale_count;
-    bool is_lacking;  /* a key has not come; when all has been received, that is said */
-    bool is_greeting; /* only roster matters: the device is not enrolled yet */
+    bool is_lacking;   /* a key has not come, or what is owed is not known yet: to be looked at when
+                          all has been received */
+    bool is_receiving; /* of what is new, some has come and some has not */
+    bool is_greeting;  /* only roster matters: the device is not enrolled yet */
     uint64_t now_s;
     struct roster_request request;
     struct buffer request_entry; /* as sent */

@@ -616,6 +616,9 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
         applied->has_more = applied->has_more || sending->is_stale || sending->is_lacking;
         sending->is_pull_answered = true;
         sending->is_stale = false;
+        sending->is_receiving = false;
+    } else if (!err && sending->is_pull_sent && !sending->is_pull_answered) {
+        sending->is_receiving = true;
     }
     const struct roster_request *request = &sending->request;
     bool is_request_open =

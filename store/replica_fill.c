@@ -301,7 +301,10 @@ static enum kith_err fill_member(struct filler *filler)
         if (sending->circles[i].needs_genesis)
             err = write_genesis(filler, &sending->circles[i]);
     bool is_active = replica_leaving(filler->replica) == LEAVING_NOT;
-    if (!err && !filler->is_full && !sending->is_stale && is_active)
+    /* Half of the news would make others' work look undone. */
+    if (sending->is_receiving)
+        sending->is_lacking = true;
+    else if (!err && !filler->is_full && !sending->is_stale && is_active)
         err = write_grants(filler);
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         write_chain(filler, &sending->circles[i]);

@@ -215,6 +215,35 @@ static void a_long_backlog_arrives_whole(void **state)
     assert_int_equal(got.round_trips, 1);
 }
 
+/* Others have let a new device in everywhere; the news of it takes several batches. Whoever hears
+ * of the device first and of that last does not do it again. */
+static void what_others_did_already_is_not_done_again(void **state)
+{
+    enum { CHARTS = 1500 };
+    struct agency *agency = *state;
+    struct test_device tablet;
+    char name[32];
+    uint8_t chart[ID_BYTES];
+
+    for (unsigned i = 0; i < CHARTS; i++) {
+        (void)snprintf(name, sizeof name, "Participant %u", i);
+        link_chart(&agency->ana, name, chart);
+    }
+    struct link_result sent = link_sync(&agency->hub, &agency->ana);
+    assert_int_equal(sent.device_err, KITH_OK);
+    assert_int_equal(sent.acknowledged, CHARTS + 1);
+    assert_int_equal(link_sync(&agency->hub, &agency->founder).device_err, KITH_OK);
+    assert_int_equal(link_sync(&agency->hub, &agency->rosa).device_err, KITH_OK);
+    test_device_open(&tablet);
+    link_join(&agency->hub, &agency->rosa, &tablet, replica_person(agency->rosa.replica),
+              ROLE_SUPERVISOR, 0);
+    assert_int_equal(link_sync(&agency->hub, &agency->rosa).refused, 0);
+    struct link_result late = link_sync(&agency->hub, &agency->founder);
+    assert_int_equal(late.device_err, KITH_OK);
+    assert_int_equal(late.refused, 0);
+    test_device_close(&tablet);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +262,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_hub_that_starts_again_goes_on_where_it_was, agency_open,
                                         agency_close),
         cmocka_unit_test_setup_teardown(a_long_backlog_arrives_whole, agency_open, agency_close),
+        cmocka_unit_test_setup_teardown(what_others_did_already_is_not_done_again, agency_open,
+                                        agency_close),
     };
 
     assert_true(sodium_init() >= 0);
