@@ -200,10 +200,31 @@ static void add_report(struct kith_sync_report *report, const struct kith_sync_r
     report->is_up_to_date = more->is_up_to_date;
 }
 
+/* A hub names so many chains in one answer; what it stored beyond that it says when it is asked
+ * again. Each further exchange must have brought something. */
+static enum kith_err sync_rest(struct kith *kith, bool is_needed, struct kith_sync_report *report)
+{
+    struct replica_counts counts = {0};
+    enum kith_err err = KITH_OK;
+    bool has_moved = true;
+
+    while (!err && has_moved) {
+        struct exchange more = {.mode = CHANNEL_SYNC};
+        err = replica_counts(kith->replica, &counts);
+        if (err || (!is_needed && (counts.unsent == 0 || report->sent == 0)))
+            break;
+        err = home_exchange(kith, &more);
+        add_report(report, &more.report);
+        has_moved = more.report.sent > 0;
+        is_needed = false;
+    }
+    report->is_up_to_date = report->is_up_to_date && counts.unsent == 0;
+    return err;
+}
+
 int kith_sync(struct kith *kith, struct kith_sync_report *report)
 {
     struct exchange exchange = {.mode = CHANNEL_SYNC};
-    struct exchange more = {.mode = CHANNEL_SYNC};
     struct clock_watch watch;
     bool wrote;
 
@@ -219,11 +240,7 @@ int kith_sync(struct kith *kith, struct kith_sync_report *report)
     enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
     *report = exchange.report;
     err = err ? err : noted;
-    if (!err && wrote) {
-        err = home_exchange(kith, &more);
-        add_report(report, &more.report);
-    }
-    return err;
+    return err ? err : sync_rest(kith, wrote, report);
 }
 
 int kith_status(struct kith *kith, struct kith_status *status)
