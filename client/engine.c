@@ -9,6 +9,7 @@
 #include "client/home.h"
 #include "client/net.h"
 #include "protocol/seal.h"
+#include "store/alarms.h"
 #include "store/sending.h"
 
 struct engine {
@@ -102,6 +103,22 @@ static enum kith_err engine_purge(struct engine *engine)
     return KITH_OK;
 }
 
+/* The hub does not know this device, which the roster that it served names as active: an alarm, and
+ * the failure stays what it was. */
+static enum kith_err note_denial(struct kith *kith, const struct session_device *session,
+                                 enum kith_err err)
+{
+    const struct roster_device *self =
+        roster_device(replica_roster(kith->replica), replica_identity(kith->replica)->device);
+    const struct alarm denied = {.kind = ALARM_DENIED};
+
+    if (err != KITH_UNKNOWN_DEVICE || session->bytes_in == 0 || !self ||
+        self->state != DEVICE_ACTIVE)
+        return err;
+    enum kith_err noted = replica_alarm(kith->replica, &denied, home_now_ms(kith));
+    return noted ? noted : err;
+}
+
 enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
 {
     const struct identity *identity = replica_identity(kith->replica);
@@ -130,6 +147,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         engine.sending.request = *exchange->request;
     err = net_run(identity->address, &session, engine_work, &engine);
     engine_report(&engine, &session, err);
+    err = note_denial(kith, &session, err);
     if (!err && exchange->mode == CHANNEL_SYNC && exchange->report.is_up_to_date)
         err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
     if (!err && exchange->mode == CHANNEL_SYNC)

@@ -16,11 +16,14 @@
 #include "client/home.h"
 #include "client/vault.h"
 #include "protocol/hlc.h"
+#include "protocol/safety.h"
 #include "protocol/seal.h"
 
 #ifndef KITH_VERSION_TEXT
 #define KITH_VERSION_TEXT "0.1.0"
 #endif
+
+_Static_assert(sizeof((struct kith_device *)0)->safety == SAFETY_TEXT, "sixty digits and blanks");
 
 const char *kith_version(void)
 {
@@ -360,6 +363,7 @@ int kith_devices(struct kith *kith, struct kith_device **devices, size_t *count)
         device->number = known->number;
         device->state = state_word(known->state);
         device->leaving = leaving_word(known->leaving);
+        safety_number(roster->agency, known->number, &known->keys, device->safety);
         enum kith_err err = home_end_reason(kith, known->number, device->reason);
         if (err)
             return err;

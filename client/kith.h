@@ -117,6 +117,21 @@ KITH_API int kith_status(struct kith *kith, struct kith_status *status);
 KITH_API int kith_refusals(struct kith *kith, struct kith_refusal *refusals, size_t max,
                            size_t *count);
 
+/* Something that cannot be if the hub and all devices tell the truth. */
+struct kith_alarm {
+    const char *kind;         /* a word: rolled_back, change_hidden, ... */
+    char text[512];           /* as a person would say it */
+    uint32_t device;          /* whose changes, or who was told something else; 0 for nobody */
+    char chart[KITH_ID_TEXT]; /* "" if it is about none */
+    uint64_t n;
+    uint64_t first_ms; /* when it was noticed first, and last */
+    uint64_t last_ms;
+    uint32_t times;
+    bool is_over; /* what was hidden has arrived */
+};
+/* All that were ever raised. An array that the caller frees with kith_free. */
+KITH_API int kith_alarms(struct kith *kith, struct kith_alarm **alarms, size_t *count);
+
 struct kith_person {
     uint32_t number;
     char name[KITH_NAME_TEXT];
@@ -132,12 +147,16 @@ struct kith_device {
     const char *state;     /* invited, active, ended */
     uint64_t last_seen_ms; /* when its newest change known here claims to be written; 0: none */
     bool is_self;
+    char safety[72];             /* sixty digits, to compare its keys by, in groups of five */
     const char *leaving;         /* how it was ended: transferred, retired, revoked, renewed; "" */
     char reason[KITH_NAME_TEXT]; /* as it was given; "" */
 };
 /* Arrays that the caller frees with kith_free. */
 KITH_API int kith_people(struct kith *kith, struct kith_person **people, size_t *count);
 KITH_API int kith_devices(struct kith *kith, struct kith_device **devices, size_t *count);
+/* Of these the active ones, but this one, of which nothing was heard for a day before `now_ms`. */
+KITH_API int kith_quiet(struct kith *kith, uint64_t now_ms, struct kith_device **devices,
+                        size_t *count);
 KITH_API void kith_free(void *array);
 
 /* Lets a person (name or number) read and write a participant's chart, with the next sync. */

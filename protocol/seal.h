@@ -38,7 +38,9 @@
     X(NOTE_CONTENT, "kith/1 note content")                                                         \
     X(NOTE_EVENT, "kith/1 note event")                                                             \
     X(NOTE_SIGN, "kith/1 note signature")                                                          \
-    X(NOTE_VERSION, "kith/1 note version")
+    X(NOTE_VERSION, "kith/1 note version")                                                         \
+    X(SAFETY_FIRST, "kith/1 safety number, first half")                                            \
+    X(SAFETY_SECOND, "kith/1 safety number, second half")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,

@@ -163,6 +163,7 @@ struct sending {
     uint32_t grant_count;
     uint32_t grant_room;
     bool is_listed;
+    uint32_t roster_floor; /* how many entries there were when something was sent first */
     bool is_pull_sent;
     bool is_pull_answered; /* up to date, at that moment */
     bool is_stale;         /* an entry was built on an old head: first the PULL's answer */

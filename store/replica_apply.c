@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "protocol/hlc.h"
+#include "store/alarms_internal.h"
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 #include "store/sending.h"
@@ -27,6 +28,8 @@ struct applier {
     uint64_t now_ms;
     struct circle_work work; /* the circle that the last frame was about */
     bool has_work;
+    struct alarm where; /* what the last frame was about */
+    enum frame_type type;
 };
 
 /* Merges and writes back what the current circle got. */
@@ -184,6 +187,12 @@ static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
             err = apply_box(applier, box);
     /* A key that is not the circle's is not taken; what is under it waits, and nothing else does.
      */
+    if (err == KITH_DECRYPT || err == KITH_COMMITMENT)
+        alarm_raise(&applier->txn,
+                    &(struct alarm){.kind = ALARM_WRONG_KEY,
+                                    .circle = applier->work.row.number,
+                                    .n = applier->work.row.circle.epoch},
+                    applier->now_ms);
     return err == KITH_DECRYPT || err == KITH_COMMITMENT ? KITH_OK : err;
 }
 
@@ -208,8 +217,11 @@ static enum kith_err read_run(struct applier *applier, struct run *run, struct c
     for (uint64_t n = run->first_n; run_next(run, &change); n++) {
         struct log_row *row = &check->rows[check->count];
         struct change_header header;
-        if (n <= chain->received)
+        if (n <= chain->received) {
+            alarm_if_another(&applier->txn, &applier->work, chain, n, &change, check->author,
+                             applier->now_ms);
             continue;
+        }
         row->change = change;
         change_header_of(&applier->work, chain, row, n, &header);
         memcpy(header.prev, prev, HASH_BYTES);
@@ -257,6 +269,8 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
         err = work_on(applier, run.circle);
     if (err)
         return err;
+    applier->where.device = run.device;
+    applier->where.n = run.first_n;
     check.author = roster_device(&applier->replica->roster, run.device);
     if (!check.author || run.device == applier->replica->identity.device)
         return KITH_UNKNOWN_DEVICE;
@@ -284,6 +298,17 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     return err;
 }
 
+/* The hub shows less than it acknowledged before this session began. */
+static void note_rollback(struct applier *applier, uint32_t circle, uint64_t acknowledged)
+{
+    const struct alarm alarm = {.kind = ALARM_ROLLED_BACK,
+                                .circle = circle,
+                                .device = applier->replica->identity.device,
+                                .n = acknowledged};
+
+    alarm_raise(&applier->txn, &alarm, applier->now_ms);
+}
+
 /* The receipt for the own chain: good if it names a head that this device has written. */
 static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack,
                                       const struct ack_line *line)
@@ -302,8 +327,12 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
         return KITH_FORKED;
     (void)device_receipt_get(&applier->txn, circle, &receipt);
     if (receipt.n >= line->n &&
-        memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0)
+        memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0) {
+        uint64_t floor = sending_floor(applier->sending, circle);
+        if (line->n < floor)
+            note_rollback(applier, circle, floor);
         return KITH_OK;
+    }
     applier->applied->acknowledged += (uint32_t)(line->n > receipt.n ? line->n - receipt.n : 0);
     receipt.n = line->n;
     memcpy(receipt.head, line->head, HASH_BYTES);
@@ -404,6 +433,8 @@ static enum kith_err apply_roster_line(struct applier *applier, const struct ack
     bool is_ours =
         request->is_sent && !request->is_done && seal_equal(line->head, request->hash, HASH_BYTES);
 
+    alarm_if_roster_is_less(&applier->txn, &applier->replica->roster,
+                            applier->sending->roster_floor, line, applier->now_ms);
     if (!is_ours || line->n != applier->replica->roster.count + 1)
         return KITH_OK;
     return put_roster_entry(applier, buffer_view(&applier->sending->request_entry));
@@ -490,6 +521,9 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
     if (circle == 0)
         return KITH_UNKNOWN_CIRCLE;
     applier->applied->refused++;
+    /* No verdict about the change, which goes again: the hub lacks what came before. */
+    if (refused.kind == ACK_CHAIN && refused.reason == KITH_GAP)
+        return KITH_OK;
     applier->applied->has_more = applier->applied->has_more || refused.reason == KITH_STALE;
     if (refused.kind == ACK_CIRCLE && refused.n > 1)
         refuse_grant(applier, circle, &refused);
@@ -513,6 +547,8 @@ static enum kith_err apply_cursor(struct applier *applier, struct frame *frame)
 
 static enum kith_err apply_frame(struct applier *applier, struct frame *frame)
 {
+    applier->type = (enum frame_type)frame->type;
+    applier->where = (struct alarm){0};
     switch (frame->type) {
     case FRAME_ROSTER:
         return apply_roster(applier, frame);
@@ -573,6 +609,8 @@ static enum kith_err apply_once(struct applier *applier, struct bytes frames)
         err = wire_close(&batch);
     if (err)
         store_fail(&applier->txn, err);
+    if (applier->has_work)
+        applier->where.circle = applier->work.row.number;
     work_finish(applier);
     replica_hub_put(&applier->txn, &applier->hub);
     err = store_commit(&applier->txn);
@@ -601,6 +639,7 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
                             const struct welcome *welcome, struct bytes frames, uint64_t now_ms,
                             struct applied *applied)
 {
+    enum kith_err noted = KITH_OK;
     enum kith_err err;
 
     do {
@@ -611,12 +650,15 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
                                   .now_ms = now_ms};
         memset(applied, 0, sizeof *applied);
         err = apply_once(&applier, frames);
+        if (err > KITH_OK && err < KITH_FULL)
+            noted = alarm_refused(replica, &applier.where, applier.type, err, now_ms);
     } while (err == KITH_RETRY);
     if (!err && is_up_to_date(frames)) {
         applied->has_more = applied->has_more || sending->is_stale || sending->is_lacking;
         sending->is_pull_answered = true;
         sending->is_stale = false;
         sending->is_receiving = false;
+        noted = evidence_settle(replica, now_ms);
     } else if (!err && sending->is_pull_sent && !sending->is_pull_answered) {
         sending->is_receiving = true;
     }
@@ -624,5 +666,5 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
     bool is_request_open =
         request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
     applied->has_more = applied->has_more || is_request_open;
-    return err;
+    return err ? err : noted;
 }

@@ -60,6 +60,14 @@ struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circl
     return NULL;
 }
 
+uint64_t sending_floor(const struct sending *sending, uint32_t circle)
+{
+    for (uint32_t i = 0; i < sending->circle_count; i++)
+        if (sending->circles[i].number == circle)
+            return sending->circles[i].floor;
+    return 0;
+}
+
 void sending_drop_grant(struct sending *sending, struct sending_grant *grant)
 {
     grant_clear(grant);
@@ -108,6 +116,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
     struct kept_row kept = device_kept_get(txn, number);
 
     (void)device_receipt_get(txn, number, &receipt);
+    circle->floor = receipt.n;
     circle->next_n = (receipt.n > kept.n ? receipt.n : kept.n) + 1;
     circle->last_n = late_sealed_through(txn, number, &own);
     struct store_walk walk = device_refusals(txn, number);
@@ -352,6 +361,8 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
     bool is_member = device && device->state != DEVICE_INVITED;
 
     bool is_founding = sending->request.is_wanted && sending->request.entry.type == ROSTER_FOUND;
+    if (sending->roster_floor == 0)
+        sending->roster_floor = replica->roster.count;
     if (!is_founding)
         write_pull(&filler);
     err = write_request(&filler);

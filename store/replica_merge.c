@@ -9,6 +9,7 @@
 
 #include "protocol/compress.h"
 #include "protocol/hlc.h"
+#include "store/alarms_internal.h"
 #include "store/replica_internal.h"
 
 enum kith_err circle_work_begin(struct store_txn *txn, const uint8_t circle[static ID_BYTES],
@@ -174,6 +175,15 @@ enum kith_err circle_work_text(struct store_txn *txn, struct circle_work *work,
     return change_open(&header, row.change.sealed, work->epoch_key, text);
 }
 
+static void merge_open(struct store_txn *txn, struct circle_work *work,
+                       const struct chain_row *chain, uint64_t n, const struct payload *payload,
+                       struct bytes text, uint64_t now_ms)
+{
+    if (chain->number != CHAIN_OWN)
+        evidence_of_heads(txn, work, chain->device, payload, now_ms);
+    replica_merge_text(txn, work, chain, n, text, now_ms);
+}
+
 /* Merges the next change of a chain; false if it has to wait. */
 static bool merge_next(struct store_txn *txn, struct circle_work *work, struct chain_row *chain,
                        uint64_t now_ms)
@@ -193,9 +203,11 @@ static bool merge_next(struct store_txn *txn, struct circle_work *work, struct c
     else if (err || payload_open(&payload, buffer_view(&text)))
         device_fault_put(txn, work->row.number, chain->number, n, err ? err : KITH_MALFORMED);
     else if (is_seen_applied(work, payload))
-        replica_merge_text(txn, work, chain, n, buffer_view(&text), now_ms);
+        merge_open(txn, work, chain, n, &payload, buffer_view(&text), now_ms);
     else
         is_merged = false;
+    if (!err && !is_merged)
+        evidence_of_seen(txn, work, payload);
     buffer_clear(&text);
     if (!is_merged || txn->err)
         return false;

@@ -11,6 +11,7 @@ struct sending_circle {
     uint32_t number;
     uint64_t next_n; /* of the own chain */
     uint64_t last_n;
+    uint64_t floor; /* what the hub had acknowledged when this was listed */
     bool is_urgent;
     bool needs_genesis; /* the hub has not acknowledged it yet */
 };
@@ -44,6 +45,8 @@ struct sending_entry {
 /* NULL if none is under way. */
 struct sending_grant *sending_find_grant(struct sending *sending, uint32_t circle);
 struct sending_grant *sending_add_grant(struct sending *sending); /* NULL without memory */
+/* What the hub had acknowledged of the own chain of a circle that something was sent of; else 0. */
+uint64_t sending_floor(const struct sending *sending, uint32_t circle);
 void sending_drop_grant(struct sending *sending, struct sending_grant *grant);
 
 #endif

@@ -58,6 +58,10 @@
       "device_held_rows.c")                                                                        \
     X(DEVICE_HELD, SEALED, "circle number u32, device u32, n u64",                                 \
       "a change that waits for a decision", "device_held_rows.c")                                  \
+    X(DEVICE_ALARM, SEALED, "kind u16, circle number u32, device u32",                             \
+      "n, reason, when first and last, how often, whether it is over", "alarms.c")                 \
+    X(DEVICE_EVIDENCE, SEALED, "kind u16, circle number u32, device u32",                          \
+      "n and head that others named and that is not here", "alarms.c")                             \
     X(DEVICE_RECORD_NUMBER, PLAIN, "blind of circle and record id", "record number u32",           \
       "device_rows.c")                                                                             \
     X(DEVICE_RECORD, SEALED, "circle number u32, type u16, record number u32", "merged record",    \

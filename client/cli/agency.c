@@ -261,6 +261,7 @@ static void devices_json(const struct kith_device *devices, size_t count)
         json_text(&json, "state", devices[i].state);
         json_text(&json, "last_seen",
                   devices[i].last_seen_ms ? when_text(devices[i].last_seen_ms, when) : NULL);
+        json_text(&json, "safety", devices[i].safety);
         json_text(&json, "leaving", devices[i].leaving[0] ? devices[i].leaving : NULL);
         json_text(&json, "reason", devices[i].reason[0] ? devices[i].reason : NULL);
         json_flag(&json, "self", devices[i].is_self);
@@ -275,6 +276,17 @@ struct device_texts {
     char number[24];
     char last_seen[WHEN_TEXT_MAX];
 };
+
+/* What two people read to each other: each device shows its own keys, and those that the roster has
+ * for the others. */
+static void safety_show(const struct show *show, const struct kith_device *devices, size_t count)
+{
+    (void)fputs("\nSafety numbers. A device is the right one if its holder reads the same there:\n",
+                show->out);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(devices[i].state, "active") == 0)
+            (void)fprintf(show->out, "%4u  %s\n", devices[i].number, devices[i].safety);
+}
 
 static enum exit_code devices_show(const struct cli *cli, const struct kith_device *devices,
                                    size_t count)
@@ -301,6 +313,7 @@ static enum exit_code devices_show(const struct cli *cli, const struct kith_devi
         row[5] = when_short(devices[i].last_seen_ms, texts[i].last_seen);
     }
     show_table(&cli->show, DEVICE_COLUMNS, cells, count + 1);
+    safety_show(&cli->show, devices, count);
     free(cells);
     free(texts);
     return EXIT_DONE;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "client/agent/unlock.h"
+#include "client/cli/alarms.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
 #include "client/cli/when.h"
@@ -92,8 +93,10 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
     if (done)
         return done;
     cli_progress("Talking to the hub");
+    struct alarms_before before = alarms_before(cli);
     int code = kith_sync(cli->kith, &report);
     cli_progress_end();
+    alarms_say(cli, &before);
     if (code) {
         done = cli_fail(cli, code);
         return code == KITH_UNREACHABLE || code == KITH_LOST ? EXIT_UNREACHED : done;
@@ -108,7 +111,7 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
     return EXIT_DONE;
 }
 
-static void status_json(const struct kith_status *status)
+static int status_json(struct cli *cli, const struct kith_status *status)
 {
     struct json json = json_to(stdout);
     char when[WHEN_TEXT_MAX];
@@ -129,7 +132,9 @@ static void status_json(const struct kith_status *status)
     json_count(&json, "records", status->records);
     json_flag(&json, "up_to_date", status->is_up_to_date);
     json_flag(&json, "enrolled", status->is_enrolled);
+    int code = alarms_json(cli, &json);
     json_end(&json);
+    return code;
 }
 
 #define CLOCK_OFFSET_SHOWN_MS 60000
@@ -194,11 +199,13 @@ enum exit_code sync_status(struct cli *cli, const struct arguments *arguments)
     int code = kith_status(cli->kith, &status);
     if (code)
         return cli_fail(cli, code);
-    if (cli->is_json)
-        status_json(&status);
-    else
+    if (cli->is_json) {
+        code = status_json(cli, &status);
+    } else {
         status_show(&cli->show, &status);
-    return EXIT_DONE;
+        code = alarms_show(cli);
+    }
+    return code ? cli_fail(cli, code) : EXIT_DONE;
 }
 
 static void locked_show(const struct cli *cli, bool is_locked, const char *sentence)

@@ -101,6 +101,29 @@ uint64_t device_waiting(struct test_device *device)
     return counts.waiting;
 }
 
+bool device_alarm(struct test_device *device, enum alarm_kind kind, uint32_t about,
+                  struct alarm *alarm)
+{
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    struct store_walk walk = alarms_walk(&txn);
+    bool is_found = false;
+
+    while (!is_found && alarm_next(&walk, alarm))
+        is_found = alarm->kind == kind && (about == 0 || alarm->device == about);
+    store_walk_end(&walk);
+    store_abort(&txn);
+    return is_found;
+}
+
+uint32_t device_alarms(struct test_device *device)
+{
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    uint64_t count = store_count(&txn, TABLE_DEVICE_ALARM);
+
+    store_abort(&txn);
+    return (uint32_t)count;
+}
+
 void liar_each(struct buffer *frames, liar_edit *edit, void *owner)
 {
     struct buffer edited;

@@ -8,6 +8,7 @@
 
 #include "link.h"
 #include "make.h"
+#include "store/alarms.h"
 
 enum { VISIT = 6, NOTE = 7, PURPOSE = 4 }; /* record types, a field of the note */
 
@@ -41,6 +42,11 @@ void device_circle(struct test_device *device, const uint8_t circle[static ID_BY
 uint64_t device_received(struct test_device *device, const uint8_t circle[static ID_BYTES],
                          uint32_t author, uint8_t head[static HASH_BYTES]);
 uint64_t device_waiting(struct test_device *device);
+
+/* The alarm of a kind about a device (0: about none, or any), if there is one. */
+bool device_alarm(struct test_device *device, enum alarm_kind kind, uint32_t about,
+                  struct alarm *alarm);
+uint32_t device_alarms(struct test_device *device);
 
 /* Calls `edit` for each frame of a batch; what it writes to `out` takes the frame's place. */
 typedef void liar_edit(void *owner, struct frame *frame, struct bytes raw, struct buffer *out);

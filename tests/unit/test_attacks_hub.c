@@ -57,6 +57,9 @@ static void a01_another_public_key_for_a_member_is_refused(void **state)
     uint32_t known = replica_roster(office->ana.replica)->count;
     assert_int_equal(office_sync(office, &office->ana, &lie).device_err, KITH_SIGNATURE);
     assert_int_equal(replica_roster(office->ana.replica)->count, known);
+    struct alarm alarm;
+    assert_true(device_alarm(&office->ana, ALARM_REFUSED, 0, &alarm));
+    assert_int_equal(alarm.reason, KITH_SIGNATURE);
     /* Nothing stays of it: the hub's next word is heard. */
     assert_int_equal(link_sync(&office->hub, &office->ana).device_err, KITH_OK);
     const struct roster_device *as_known = roster_device(replica_roster(office->ana.replica), 4);
@@ -198,6 +201,9 @@ static void a03_a_key_from_the_hub_is_not_taken(void **state)
     assert_memory_equal(ghost.circle, chart, ID_BYTES);
     assert_false(device_epoch_key(&office->ana, chart, 1, key));
     assert_int_equal(device_waiting(&office->ana), 1);
+    struct alarm alarm;
+    assert_true(device_alarm(&office->ana, ALARM_WRONG_KEY, 0, &alarm));
+    assert_int_equal(alarm.n, 1);
     /* Nothing is sealed under it: she begins an epoch with a key of her own. */
     (void)link_put(&office->ana, chart, office->visit, NOTE, PURPOSE, "for the chart alone");
     assert_int_equal(office_sync(office, &office->ana, &lie).device_err, KITH_OK);
@@ -367,9 +373,17 @@ static void a08_changes_swapped_dropped_or_mixed_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(attempts); i++) {
         struct shuffler shuffler = {.rearrange = attempts[i]};
         const struct link_faults lie = {.serve = serve_rearranged, .owner = &shuffler};
-        assert_int_equal(office_sync(office, &office->rosa, &lie).device_err, answers[i]);
+        struct test_device rosa;
+        struct alarm alarm;
+        test_device_copy(&rosa, &office->rosa);
+        assert_int_equal(office_sync(office, &rosa, &lie).device_err, answers[i]);
         assert_int_equal(shuffler.before, 3);
-        assert_string_equal(office_read(office, &office->rosa), "");
+        assert_string_equal(office_read(office, &rosa), "");
+        assert_true(device_alarm(&rosa, ALARM_REFUSED, ANA_DEVICE, &alarm));
+        assert_int_equal(alarm.reason, answers[i]);
+        assert_int_equal(link_sync(&office->hub, &rosa).device_err, KITH_OK);
+        assert_string_equal(office_read(office, &rosa), "three");
+        test_device_close(&rosa);
     }
     assert_int_equal(link_sync(&office->hub, &office->rosa).device_err, KITH_OK);
     assert_string_equal(office_read(office, &office->rosa), "three");
