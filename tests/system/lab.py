@@ -141,6 +141,8 @@ class Laptop:
 
     def run(self, *arguments, **options):
         command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.lab.passphrase_file]
+        if self.clock and not shutil.which("faketime"):
+            raise Skipped("needs the program faketime")
         if self.clock:
             command = ["faketime", "-f", self.clock] + command
         return Result(subprocess.run(command + list(arguments), capture_output=True, text=True,

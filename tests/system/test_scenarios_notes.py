@@ -78,6 +78,7 @@ def s03_signed_on_one_device_while_edited_on_another(lab):
         expect("late edits" in view["labels"] and view["conflicts"] == [], "labelled, not in conflict")
         for device in (ana, tablet):
             expect("late_edits" in tasks_about(device, visit), "she is told on %s" % device.name)
+        expect("--kind late_entry --take-late" in tablet.ok("visit", "show", visit), "and offered an addendum")
         outcomes.append(told(view))
         tablet.ok("visit", "addend", visit, "--kind", "late_entry", "--take-late")
         meet(tablet, ana, rosa)
@@ -148,6 +149,22 @@ def s06_supervisor_voids_while_the_specialist_adds_an_addendum(lab):
         view = same_for(visit, ana, rosa)
         expect(view["state"] == "voided" and "amended beside the void" not in view["labels"], "the void covers it now")
         expect("voided" not in tasks_about(rosa, visit), "and she is asked no more")
+    expect(outcomes[0] == outcomes[1], "whoever syncs first: %s" % outcomes)
+
+
+def s06_a_draft_is_voided_while_another_device_edits_it(lab):
+    agency = Agency(lab, tablet=True)
+    ana, tablet = agency.ana, agency.tablet
+    outcomes = []
+    for turn, order in both_orders(ana, tablet):
+        draft = agency.draft(tablet, back=turn)
+        ana.ok("visit", "void", draft, "--reason", "Written for the wrong person.")
+        tablet.ok("visit", "edit", draft, "response=She fell asleep.")
+        meet(*order)
+        view = same_for(draft, ana, tablet)
+        expect(view["state"] == "voided" and view["fields"]["response"] == "She fell asleep.", "void, and the edit kept")
+        refuses(tablet, 1, "voided", "visit", "sign", draft)
+        outcomes.append(told(view))
     expect(outcomes[0] == outcomes[1], "whoever syncs first: %s" % outcomes)
 
 
@@ -345,6 +362,7 @@ if __name__ == "__main__":
           s03_signed_on_one_device_while_edited_on_another,
           s04_specialist_amends_while_supervisor_cosigns_the_version_before,
           s06_supervisor_voids_while_the_specialist_adds_an_addendum,
+          s06_a_draft_is_voided_while_another_device_edits_it,
           s07_a_wrong_clock,
           s07_a_note_signed_with_a_wrong_clock,
           s08_two_visits_at_the_same_time,
