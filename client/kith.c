@@ -243,7 +243,9 @@ int kith_sync(struct kith *kith, struct kith_sync_report *report)
     enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
     *report = exchange.report;
     err = err ? err : noted;
-    return err ? err : sync_rest(kith, wrote, report);
+    bool is_going_on =
+        !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
+    return is_going_on ? sync_rest(kith, wrote, report) : err;
 }
 
 int kith_status(struct kith *kith, struct kith_status *status)

@@ -96,11 +96,11 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
     struct alarms_before before = alarms_before(cli);
     int code = kith_sync(cli->kith, &report);
     cli_progress_end();
-    alarms_say(cli, &before);
-    if (code) {
+    if (code)
         done = cli_fail(cli, code);
+    alarms_say(cli, &before);
+    if (code)
         return code == KITH_UNREACHABLE || code == KITH_LOST ? EXIT_UNREACHED : done;
-    }
     code = kith_refusals(cli->kith, refusals, REFUSALS_MAX, &count);
     if (code)
         return cli_fail(cli, code);
