@@ -105,7 +105,8 @@ MUTANTS = (
     ("a grant that was done by others is wanted still", "store/replica_pay.c",
      "        if (known && known->right >= intent.member.right)", "        if (known && known->right > intent.member.right)"),
     ("the newest change is never sent", "store/replica_fill.c",
-     "    circle->last_n = own.received;", "    circle->last_n = own.received > 3 ? own.received - 1 : own.received;"),
+     "    circle->last_n = late_sealed_through(txn, number, &own);",
+     "    circle->last_n = late_sealed_through(txn, number, &own);\n    circle->last_n -= circle->last_n > 3;"),
     ("the number of an invited person is kept", "store/replica_fill.c",
      "        if (request->is_new_person)\n", "        if (request->entry.person == 0)\n"),
     ("a custodian is named twice", "protocol/circle_owed.c",
@@ -161,8 +162,8 @@ MUTANTS = (
      "    seal_sign(SEAL_NOTE_SIGN, sign_secret, hash, signature);",
      "    hash[0] ^= step->past_count > 1;\n    seal_sign(SEAL_NOTE_SIGN, sign_secret, hash, signature);"),
     ("what is here already is taken again", "store/replica_apply.c",
-     "        if (n <= chain->received)\n            continue;\n        row->change = change;",
-     "        if (n < chain->received)\n            continue;\n        row->change = change;"),
+     "        if (n <= chain->received) {\n            alarm_if_another(",
+     "        if (n < chain->received) {\n            alarm_if_another("),
 )
 
 
