@@ -226,11 +226,6 @@ static enum kith_err fill_rules(struct act *act)
     return act->text.err;
 }
 
-static const struct record *or_none(const struct record *record)
-{
-    return record->register_count > 0 ? record : NULL;
-}
-
 static enum kith_err sign(struct act *act, unsigned options)
 {
     char credential[NOTE_CREDENTIAL_MAX] = "";
@@ -247,8 +242,8 @@ static enum kith_err sign(struct act *act, unsigned options)
     if (!err)
         err = fill_rules(act);
     if (!err)
-        err = note_content_hash(&act->visit.place, &act->visit.facts, or_none(&act->visit.note),
-                                act->step.covers);
+        err = note_content_hash(&act->visit.place, &act->visit.facts,
+                                visit_record_or_none(&act->visit.note), act->step.covers);
     return err ? err : act_save(act);
 }
 

@@ -55,8 +55,7 @@ static bool is_covered(const struct record *record, const struct note_step *sign
     return true;
 }
 
-/* A record without registers stands for one that was not there when the note was signed. */
-static const struct record *or_none(const struct record *record)
+const struct record *visit_record_or_none(const struct record *record)
 {
     return record->register_count > 0 ? record : NULL;
 }
@@ -65,7 +64,7 @@ static const struct record *or_none(const struct record *record)
 static bool is_as_signed(struct visit *visit)
 {
     const struct note_step *sign = visit->life.sign;
-    const struct record *note = or_none(&visit->note);
+    const struct record *note = visit_record_or_none(&visit->note);
     uint8_t hash[HASH_BYTES];
 
     return is_covered(&visit->facts, sign) && (!note || is_covered(note, sign)) &&
@@ -251,7 +250,7 @@ static enum kith_err check_content(struct visit *visit)
 {
     uint8_t hash[HASH_BYTES];
     enum kith_err err =
-        note_content_hash(&visit->place, &visit->facts, or_none(&visit->note), hash);
+        note_content_hash(&visit->place, &visit->facts, visit_record_or_none(&visit->note), hash);
 
     visit->is_content_damaged = memcmp(hash, visit->life.sign->covers, HASH_BYTES) != 0;
     return err;
@@ -318,7 +317,7 @@ enum kith_err visit_verify(struct store_txn *txn, const struct roster *roster, s
     if (!err)
         err = visit_signed_content(txn, visit, sign, &facts, &note);
     if (!err)
-        err = note_content_hash(&visit->place, &facts, or_none(&note), hash);
+        err = note_content_hash(&visit->place, &facts, visit_record_or_none(&note), hash);
     if (!err && memcmp(hash, sign->covers, HASH_BYTES) != 0)
         err = KITH_SIGNATURE;
     return err;

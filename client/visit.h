@@ -66,6 +66,9 @@ const struct note_step *visit_rival(const struct visit *visit, size_t place);
 MUST_USE enum kith_err visit_signed_content(struct store_txn *txn, struct visit *visit,
                                             const struct note_step *sign, struct record *facts,
                                             struct record *note);
+/* The record as content is hashed: NULL for one without registers, which stands for a note that was
+ * not there when the visit was signed. */
+const struct record *visit_record_or_none(const struct record *record);
 /* Whether the signature that stands verifies, and the content it fixed gives the hash it names. */
 MUST_USE enum kith_err visit_verify(struct store_txn *txn, const struct roster *roster,
                                     struct visit *visit);
