@@ -288,9 +288,14 @@ static void device_apply(struct world *world, struct connection *connection, str
         disk_fill(stream_below(&world->faults, DISK_WRITES_MAX));
     enum kith_err err = replica_apply(device->replica, &connection->sending, &near->welcome, frames,
                                       device_now_ms(world, device), &applied);
-    bool is_refused = disk_repair() && (err == KITH_FULL || err == KITH_IO);
+    bool is_hurt = disk_repair();
+    bool is_refused = is_hurt && (err == KITH_FULL || err == KITH_IO);
     if (is_stopped || is_refused)
         connection->outcome.is_disturbed = true;
+    if (connection->config.mishaps.is_lied_to && err) {
+        device->may_alarm = true;
+        device->must_alarm = device->must_alarm || (err == KITH_FORKED && !is_hurt);
+    }
     connection->outcome.received += applied.received;
     connection->outcome.acknowledged += applied.acknowledged;
     connection->outcome.refused += applied.refused;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "protocol/hlc.h"
+#include "store/alarms.h"
 #include "store/ledger_internal.h"
 #include "tests/sim/check.h"
 #include "tests/sim/connection.h"
@@ -255,6 +256,27 @@ void check_idle(struct world *world, struct sim_device *device)
                    outcome.bytes);
 }
 
+/* Who was lied to says so, and nobody else, whatever went wrong on the way. */
+static void check_alarms(struct world *world, const struct sim_device *device)
+{
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    struct store_walk walk = alarms_walk(&txn);
+    struct alarm alarm;
+    bool has_alarm = false;
+
+    while (alarm_next(&walk, &alarm)) {
+        has_alarm = has_alarm || alarm.kind == ALARM_OWN_FORKED;
+        if (alarm.kind != ALARM_OWN_FORKED || !device->may_alarm)
+            world_fail(world, "alarm", "device %u says %s of device %u, %llu: %s", device->number,
+                       alarm_word(alarm.kind), alarm.device, (unsigned long long)alarm.n,
+                       error_name(alarm.reason));
+    }
+    if (device->must_alarm && !has_alarm)
+        world_fail(world, "alarm", "device %u was lied to and does not say so", device->number);
+    store_walk_end(&walk);
+    world_expect(world, store_commit(&txn), "reading the alarms");
+}
+
 void check_healed(struct world *world)
 {
     uint64_t hashes[SIM_CIRCLES_MAX] = {0};
@@ -267,6 +289,7 @@ void check_healed(struct world *world)
         struct sim_device *device = &world->devices[i];
         check_counts(world, device);
         check_receipts(world, device);
+        check_alarms(world, device);
         for (uint32_t circle = 0; circle < world->circle_count; circle++) {
             check_access(world, device, circle);
             if (!check_is_member(world, circle, device->person))

@@ -45,6 +45,8 @@ struct sim_device {
     uint32_t number;
     uint32_t person;
     int64_t clock_error_ms;
+    bool may_alarm;                      /* the hub has lied to it */
+    bool must_alarm;                     /* and its store took that down */
     uint32_t offline_until;              /* step */
     struct past merged[SIM_CIRCLES_MAX]; /* as it reported last */
     uint64_t receipts[SIM_CIRCLES_MAX];  /* likewise */
