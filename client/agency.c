@@ -18,10 +18,8 @@ static enum kith_err check_name(struct kith *kith, const char *name)
     return KITH_OK;
 }
 
-/* Writes down what a person, device or agency is called: its record in the agency's circle.
- * `number` 0: no number. */
-static enum kith_err save_name(struct kith *kith, enum record_type type, uint32_t number,
-                               const char *name)
+enum kith_err home_save_name(struct kith *kith, enum record_type type, uint32_t number,
+                             const char *name)
 {
     uint8_t agency[ID_BYTES];
     struct buffer name_value;
@@ -186,10 +184,10 @@ static enum kith_err write_first_names(struct kith *kith, const char *agency, co
         err = home_read_names(kith);
     if (err || kith->people.count > 0)
         return err;
-    err = save_name(kith, RECORD_AGENCY, 0, agency);
+    err = home_save_name(kith, RECORD_AGENCY, 0, agency);
     if (!err)
-        err = save_name(kith, RECORD_DEVICE, 1, "first device");
-    return err ? err : save_name(kith, RECORD_PERSON, 1, person);
+        err = home_save_name(kith, RECORD_DEVICE, 1, "first device");
+    return err ? err : home_save_name(kith, RECORD_PERSON, 1, person);
 }
 
 int kith_found(struct kith *kith, const char *code_text, const char *agency, const char *person,
@@ -270,7 +268,7 @@ int kith_join(struct kith *kith, const char *code_text, const char *device_name)
     if (!err)
         err = home_read_names(kith);
     if (!err && !home_has_device_name(kith, code.device))
-        err = save_name(kith, RECORD_DEVICE, code.device, device_name);
+        err = home_save_name(kith, RECORD_DEVICE, code.device, device_name);
     return err ? (int)err : kith_sync(kith, &report);
 }
 
@@ -351,7 +349,7 @@ int kith_invite(struct kith *kith, const struct kith_invitation *invitation, cha
     if (!err)
         err = request_roster(kith, &exchange);
     if (!err && is_new_person)
-        err = save_name(kith, RECORD_PERSON, request.entry.person, invitation->person);
+        err = home_save_name(kith, RECORD_PERSON, request.entry.person, invitation->person);
     if (!err)
         err = (enum kith_err)kith_sync(kith, &report);
     if (!err)

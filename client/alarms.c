@@ -45,6 +45,9 @@ static const char *sentence(const struct alarm *alarm)
     case ALARM_TWO_CHANGES:
         return "@w has signed two changes with the number @n@i: it was copied, or it lies; the "
                "first one stands here";
+    case ALARM_COPIED:
+        return "the hub has change @n of this device@i, which is not here: the device was copied, "
+               "or set back to an earlier image; the next sync makes it a new one";
     case ALARM_DENIED:
         return "the hub says that it does not know this device, which the roster names: it was set "
                "back, or it lies";

@@ -32,6 +32,16 @@ static void span_write(const struct clock_span *span, struct buffer *out)
     wire_put_uint(out, span->found_ms);
 }
 
+static void span_content(struct wire_in *in, struct clock_span *span)
+{
+    wire_array_exact(in, ENTRY_ITEMS);
+    span->device = (uint32_t)wire_uint(in, DEVICE_MAX);
+    span->first = wire_uint(in, UINT64_MAX);
+    span->last = wire_uint(in, UINT64_MAX);
+    span->offset_ms = wire_int(in);
+    span->found_ms = wire_uint(in, UINT64_MAX);
+}
+
 /* From the address of its register: [device, n, entry]. */
 static bool span_read(struct bytes element, struct clock_span *span)
 {
@@ -40,12 +50,7 @@ static bool span_read(struct bytes element, struct clock_span *span)
     wire_array_exact(&in, 3);
     uint32_t device = (uint32_t)wire_uint(&in, DEVICE_MAX);
     uint64_t n = wire_uint(&in, UINT64_MAX);
-    wire_array_exact(&in, ENTRY_ITEMS);
-    span->device = (uint32_t)wire_uint(&in, DEVICE_MAX);
-    span->first = wire_uint(&in, UINT64_MAX);
-    span->last = wire_uint(&in, UINT64_MAX);
-    span->offset_ms = wire_int(&in);
-    span->found_ms = wire_uint(&in, UINT64_MAX);
+    span_content(&in, span);
     if (span->first == 0)
         span->first = span->last = n;
     /* A device speaks of its own clock only. */
@@ -56,6 +61,23 @@ static struct edit span_edit(const struct buffer *value)
 {
     return (struct edit){
         .type = RECORD_CLOCK, .field = CLOCK_SPANS, .kind = OP_APPEND, .value = buffer_view(value)};
+}
+
+void clock_span_rename(const struct renewed_names *names, struct bytes value, struct buffer *out)
+{
+    struct wire_in in = wire_open(value);
+    struct clock_span span;
+
+    span_content(&in, &span);
+    if (wire_close(&in) || span.device != names->old_device)
+        return;
+    span.device = names->new_device;
+    /* Of what the hub has, the old device spoke already, or its changes say so themselves. */
+    span.first = span.first > names->shared ? span.first - names->shared : span.first > 0;
+    span.last = span.last > names->shared ? span.last - names->shared : 0;
+    if (span.last < span.first)
+        span.first = span.last = 0;
+    span_write(&span, out);
 }
 
 enum kith_err clock_edits(struct kith *kith, const struct edit *edits, uint32_t count,

@@ -14,6 +14,7 @@
 
 #include "client/home.h"
 #include "client/visit.h"
+#include "store/renew.h"
 
 #define CLOCK_SPANS 1 /* the record's one field */
 
@@ -30,6 +31,10 @@ struct clocked_edits {
 MUST_USE enum kith_err clock_edits(struct kith *kith, const struct edit *edits, uint32_t count,
                                    struct clocked_edits *clocked);
 void clocked_edits_clear(struct clocked_edits *clocked);
+
+/* An entry's value once more, for changes that a renewed device writes anew under its new number.
+ */
+void clock_span_rename(const struct renewed_names *names, struct bytes value, struct buffer *out);
 
 /* What a sync is to be compared with: begun before it, ended after it. */
 struct clock_watch {

@@ -8,6 +8,7 @@
 
 #include "client/home.h"
 #include "client/net.h"
+#include "client/renew.h"
 #include "protocol/seal.h"
 #include "store/alarms.h"
 #include "store/sending.h"
@@ -93,8 +94,12 @@ static enum kith_err engine_purge(struct engine *engine)
 {
     struct kith_sync_report *report = &engine->exchange->report;
     struct purged purged;
-    enum kith_err err = replica_purge(engine->kith->replica, &purged);
+    bool is_renewing;
+    enum kith_err err = home_is_renewing(engine->kith, &is_renewing);
 
+    if (err || is_renewing)
+        return err;
+    err = replica_purge(engine->kith->replica, &purged);
     if (err)
         return err;
     report->purged += purged.circles;
@@ -142,7 +147,10 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
     session_device_init(&session, &config);
     seal_wipe(ephemeral, sizeof ephemeral);
     sending_init(&engine.sending, home_now_ms(kith) / 1000);
-    engine.sending.is_greeting = exchange->mode != CHANNEL_SYNC;
+    /* Nothing else goes with what makes this device another. */
+    engine.sending.is_greeting =
+        exchange->mode != CHANNEL_SYNC ||
+        (exchange->request && exchange->request->entry.type == ROSTER_RENEW);
     if (exchange->request)
         engine.sending.request = *exchange->request;
     err = net_run(identity->address, &session, engine_work, &engine);
@@ -152,6 +160,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
     if (!err && exchange->mode == CHANNEL_SYNC)
         err = engine_purge(&engine);
+    exchange->report.is_doubted = engine.sending.is_doubted;
     if (engine.is_greeted)
         kith->clock_offset_ms = engine.clock_offset_ms;
     sending_clear(&engine.sending);

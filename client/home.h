@@ -52,6 +52,10 @@ MUST_USE enum kith_err home_read_names(struct kith *kith);
 const char *home_person_name(struct kith *kith, uint32_t number);
 const char *home_device_name(struct kith *kith, uint32_t number);
 bool home_has_device_name(struct kith *kith, uint32_t number);
+/* Writes down what a person, device or agency is called: its record in the agency's circle.
+ * `number` 0: no number. */
+MUST_USE enum kith_err home_save_name(struct kith *kith, enum record_type type, uint32_t number,
+                                      const char *name);
 /* By number, or by name whatever the case. NOT_FOUND, AMBIGUOUS. */
 MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number);
 struct schema_names home_names(struct kith *kith);

@@ -14,6 +14,7 @@
 
 #include "client/clock.h"
 #include "client/home.h"
+#include "client/renew.h"
 #include "client/vault.h"
 #include "protocol/hlc.h"
 #include "protocol/safety.h"
@@ -201,6 +202,10 @@ static void add_report(struct kith_sync_report *report, const struct kith_sync_r
     report->change_bytes += more->change_bytes;
     report->round_trips += more->round_trips;
     report->is_up_to_date = more->is_up_to_date;
+    report->purged += more->purged;
+    report->leaving = more->leaving;
+    report->is_removed = more->is_removed;
+    report->is_doubted = more->is_doubted;
 }
 
 /* A hub names so many chains in one answer; what it stored beyond that it says when it is asked
@@ -225,27 +230,49 @@ static enum kith_err sync_rest(struct kith *kith, bool is_needed, struct kith_sy
     return err;
 }
 
-int kith_sync(struct kith *kith, struct kith_sync_report *report)
+static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *report)
 {
     struct exchange exchange = {.mode = CHANNEL_SYNC};
     struct clock_watch watch;
     bool wrote;
+    enum kith_err err = clock_watch_begin(kith, &watch);
+
+    if (err)
+        return err;
+    err = home_exchange(kith, &exchange);
+    enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
+    add_report(report, &exchange.report);
+    err = err ? err : noted;
+    bool is_going_on =
+        !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
+    return is_going_on ? sync_rest(kith, wrote, report) : err;
+}
+
+/* A device that was copied or set back goes on under a new number: at once, so that what it wrote
+ * arrives with the same command. */
+int kith_sync(struct kith *kith, struct kith_sync_report *report)
+{
+    bool is_renewed;
 
     kith->detail[0] = '\0';
     memset(report, 0, sizeof *report);
     if (replica_identity(kith->replica)->device == 0)
         return home_fail(kith, KITH_UNKNOWN_DEVICE,
                          "this home belongs to no agency yet: use 'kith join' with a code");
-    enum kith_err err = clock_watch_begin(kith, &watch);
-    if (err)
-        return err;
-    err = home_exchange(kith, &exchange);
-    enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
-    *report = exchange.report;
-    err = err ? err : noted;
-    bool is_going_on =
-        !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
-    return is_going_on ? sync_rest(kith, wrote, report) : err;
+    enum kith_err err = home_renew(kith, report, &is_renewed);
+    if (!err)
+        err = sync_once(kith, report);
+    if (!err && !is_renewed)
+        err = home_renew(kith, report, &is_renewed);
+    else
+        is_renewed = false;
+    if (!err && is_renewed)
+        err = sync_once(kith, report);
+    else if (!err && report->is_doubted)
+        err = home_fail(kith, KITH_FORKED,
+                        "the hub says that it holds another history of this device, and does not "
+                        "show it: compare 'kith status' with a colleague");
+    return err;
 }
 
 int kith_status(struct kith *kith, struct kith_status *status)

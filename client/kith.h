@@ -90,6 +90,10 @@ struct kith_sync_report {
     uint32_t purged;  /* charts that this person was taken out of: what could be read is gone */
     uint32_t leaving; /* charts likewise, that still hold something the hub does not have */
     bool is_removed;  /* this device was ended and everything on it was delivered and removed */
+    bool is_doubted;  /* the hub says that it holds another history of this device */
+    uint32_t renewed; /* this device had been copied or set back and goes on under this number; 0 */
+    uint32_t rewritten;  /* changes that were written anew under it */
+    uint32_t sign_again; /* signatures and the like that were not: to be given again */
 };
 /* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early:
  * nothing is lost, call again. `report` is filled as far as it came. */

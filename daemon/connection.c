@@ -124,6 +124,7 @@ static void connection_lookup(struct connection *connection)
     if (!err)
         connection->device = visitor.mode == CHANNEL_FOUND ? 1 : visitor.device;
     log_event(err ? LOG_SESSION_REFUSED : LOG_SESSION_OPENED, visitor.device, visitor.mode, err);
+    session->written = ledger_written(connection->hub->ledger, visitor.device);
     session_hub_identified(session, err, visitor.mode == CHANNEL_SYNC ? NULL : psk);
     seal_wipe(psk, sizeof psk);
 }

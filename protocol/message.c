@@ -75,20 +75,23 @@ enum kith_err welcome_read(struct welcome *welcome, struct frame *frame)
 
 void pull_write(struct buffer *out, const struct pull *pull)
 {
-    frame_begin(out, FRAME_PULL, 3);
+    frame_begin(out, FRAME_PULL, 4);
     wire_put_bin(out, bytes_of(pull->incarnation, INCARNATION_BYTES));
     wire_put_bin(out, pull->cursor);
     wire_put_bin(out, bytes_of(pull->digest, DIGEST_BYTES));
+    wire_put_uint(out, pull->own);
 }
 
 enum kith_err pull_read(struct pull *pull, struct frame *frame)
 {
-    struct wire_in *in = frame_items(frame, 3);
+    struct wire_in *in = frame_items(frame, 4);
 
     wire_bin_exact(in, pull->incarnation, INCARNATION_BYTES);
     pull->cursor = wire_bin(in, CURSOR_MAX);
     wire_bin_exact(in, pull->digest, DIGEST_BYTES);
+    pull->own = wire_uint(in, UINT64_MAX);
     pull->is_continued = false;
+    pull->written = 0;
     return wire_close(in);
 }
 

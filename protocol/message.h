@@ -76,6 +76,8 @@ struct pull {
     uint8_t digest[DIGEST_BYTES]; /* of all changes received: see digest_add */
     bool
         is_continued; /* not on the wire: the cursor is from this very session, the digest is not */
+    uint64_t own;     /* how many of its own changes the hub has acknowledged to it */
+    uint64_t written; /* not on the wire: how many of them the hub had when the session began */
 };
 void pull_write(struct buffer *out, const struct pull *pull);
 MUST_USE enum kith_err pull_read(struct pull *pull, struct frame *frame);

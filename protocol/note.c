@@ -24,10 +24,9 @@ const char *note_step_word(enum note_step_kind kind)
     return "";
 }
 
-static const char *const addendum_words[] = {
-    [ADDENDUM_NONE] = "",
+static const char *const addendum_words[] = {[ADDENDUM_NONE] = "",
 #define ADDENDUM_WORD(name, number, word) [number] = (word),
-    ADDENDUM_KINDS(ADDENDUM_WORD)
+                                             ADDENDUM_KINDS(ADDENDUM_WORD)
 #undef ADDENDUM_WORD
 };
 #define ADDENDUM_COUNT (sizeof addendum_words / sizeof *addendum_words)

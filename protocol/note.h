@@ -70,8 +70,8 @@ struct note_step {
     enum note_step_kind kind;
     uint32_t device;
     uint32_t person;
-    uint32_t roster_seq; /* the roster that the author knew: roles are judged as of then */
-    uint64_t time_ms;    /* claimed, corrected by what the hub's clock said last */
+    uint32_t roster_seq;        /* the roster that the author knew: roles are judged as of then */
+    uint64_t time_ms;           /* claimed, corrected by what the hub's clock said last */
     int64_t clock_offset_ms;    /* that correction: hub's clock minus the device's */
     uint8_t covers[HASH_BYTES]; /* SIGN: the content; otherwise the version it is about; zeros for
                                    the void of a draft */
@@ -84,8 +84,8 @@ struct note_step {
     uint32_t amended_count;      /* triples */
     struct bytes taken;          /* ADDEND: dots of the late edits that it speaks for */
     uint32_t taken_count;
-    struct bytes body;           /* what is signed */
-    const uint8_t *signature;    /* SIGNATURE_BYTES */
+    struct bytes body;        /* what is signed */
+    const uint8_t *signature; /* SIGNATURE_BYTES */
     /* Of the change that brought it; filled in by whoever reads the record. */
     struct dot dot;
 };

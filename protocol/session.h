@@ -125,6 +125,7 @@ struct session_hub {
     bool has_pulled; /* its answer was complete once: notify may go on from there */
     bool is_loading;
     struct pull pull;
+    uint64_t written; /* the shell's: how many changes of the device the hub had before this */
     uint8_t cursor[CURSOR_MAX]; /* what pull.cursor views */
     uint64_t window_left;       /* bytes of batches that may be sent before CREDIT */
 };

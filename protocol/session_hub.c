@@ -320,6 +320,7 @@ void session_hub_next(struct session_hub *session, struct session_todo *todo)
     }
     if (is_ready && may_load(session)) {
         session->is_loading = true;
+        session->pull.written = session->written;
         todo->work = SESSION_LOAD;
     }
 }

@@ -110,6 +110,23 @@ static void alarm_end(struct store_txn *txn, const struct alarm *place)
     alarm_put(txn, &known);
 }
 
+void alarm_end_at(struct store_txn *txn, enum alarm_kind kind, uint32_t circle)
+{
+    alarm_end(txn, &(struct alarm){.kind = kind, .circle = circle});
+}
+
+bool alarm_is_raised(struct store_txn *txn, enum alarm_kind kind)
+{
+    struct store_walk walk = alarms_walk(txn);
+    struct alarm alarm;
+    bool is_raised = false;
+
+    while (!is_raised && alarm_next(&walk, &alarm))
+        is_raised = alarm.kind == kind && !alarm.is_over;
+    store_walk_end(&walk);
+    return is_raised;
+}
+
 struct store_walk alarms_walk(struct store_txn *txn)
 {
     return store_walk_begin(txn, TABLE_DEVICE_ALARM, bytes_of(NULL, 0), bytes_of(NULL, 0));

@@ -29,7 +29,8 @@
     X(10, CIRCLE_HIDDEN, "chart_hidden")                                                           \
     X(11, CHANGE_HIDDEN, "change_hidden") /* others have read change n of `device` */              \
     X(12, TWO_CHANGES, "two_changes")     /* `device` has signed two changes with number n */      \
-    X(13, DENIED, "denied")               /* the hub does not know this device, which is active */
+    X(13, DENIED, "denied")               /* the hub does not know this device, which is active */ \
+    X(14, COPIED, "copied") /* an own change n came that this device has not written */
 
 enum alarm_kind {
 #define ALARM_KIND(number, name, word) ALARM_##name = (number),

@@ -6,6 +6,11 @@
 #include "store/alarms.h"
 #include "store/replica_internal.h"
 
+/* What an alarm about this device itself said is no longer so. */
+void alarm_end_at(struct store_txn *txn, enum alarm_kind kind, uint32_t circle);
+/* Whether there is one of that kind that is not over. */
+bool alarm_is_raised(struct store_txn *txn, enum alarm_kind kind);
+
 /* A change waits for others that its author had read: which of them have not come? */
 void evidence_of_seen(struct store_txn *txn, const struct circle_work *work,
                       struct payload payload);

@@ -46,6 +46,7 @@ struct loader {
     unsigned roles;
     uint32_t roster_max; /* entries of the roster that it may know */
     bool is_ended;
+    bool has_own_news; /* the hub has more of the device itself than it knows of */
     struct position position;
     struct source *heap; /* the source with the least place on top */
     uint32_t count;
@@ -217,18 +218,23 @@ static bool load_entry(struct loader *loader, const struct circle *circle,
     return true;
 }
 
-/* What the device wrote itself is not sent back. */
+/* What the device wrote itself is not sent back, unless the hub has more of it than was
+ * acknowledged to it: a copy of the device wrote that, or the device before it was set back, or an
+ * answer was lost. */
 static bool load_change(struct loader *loader, const struct circle *circle,
                         const struct hub_item *item)
 {
-    if (item->device == loader->device)
+    bool is_own = item->device == loader->device;
+
+    if (is_own && !loader->has_own_news)
         return true;
     if (!has_room(loader, item->change.sealed.len + RUN_CHANGE_OVERHEAD + RUN_HEAD_MAX))
         return false;
     if (!run_continues(&loader->run, circle->id, item->device, item->n))
         run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
     run_add(&loader->run, circle->id, item->device, item->n, &item->change);
-    digest_add(loader->position.digest, item->id);
+    if (!is_own)
+        digest_add(loader->position.digest, item->id);
     loader->backlog->change_count++;
     return true;
 }
@@ -388,8 +394,10 @@ static void know_device(struct loader *loader, struct ledger *ledger)
 enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
                           bool roster_only, struct backlog *backlog)
 {
-    struct loader loader = {
-        .txn = store_begin(ledger->store, STORE_READ), .device = device, .backlog = backlog};
+    struct loader loader = {.txn = store_begin(ledger->store, STORE_READ),
+                            .device = device,
+                            .has_own_news = pull->written > pull->own,
+                            .backlog = backlog};
 
     buffer_reset(&backlog->frames);
     backlog->change_count = 0;

@@ -334,6 +334,13 @@ bool device_receipt_get(struct store_txn *txn, uint32_t circle, struct receipt_r
     return true;
 }
 
+void device_receipt_delete(struct store_txn *txn, uint32_t circle)
+{
+    struct key key = key_of_u32(circle);
+
+    store_delete(txn, TABLE_DEVICE_RECEIPT, key_bytes(&key));
+}
+
 void device_receipt_put(struct store_txn *txn, uint32_t circle, const struct receipt_row *row)
 {
     struct key key = key_of_u32(circle);

@@ -98,6 +98,8 @@ struct receipt_row {
 bool device_receipt_get(struct store_txn *txn, uint32_t circle, struct receipt_row *row);
 void device_receipt_put(struct store_txn *txn, uint32_t circle, const struct receipt_row *row);
 
+void device_receipt_delete(struct store_txn *txn, uint32_t circle);
+
 /* What the hub refused: kind as in enum ack_kind. */
 void device_refused_put(struct store_txn *txn, uint32_t circle, unsigned kind, uint64_t n,
                         enum kith_err reason);

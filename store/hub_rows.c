@@ -55,6 +55,28 @@ void hub_psk_put(struct store_txn *txn, uint32_t device, const uint8_t psk[stati
     store_put(txn, TABLE_HUB_PSK, key_bytes(&key), bytes_of(psk, KEY_BYTES));
 }
 
+uint64_t hub_written(struct store_txn *txn, uint32_t device)
+{
+    struct key key = key_of_u32(device);
+    struct bytes value;
+
+    if (!store_get(txn, TABLE_HUB_WRITTEN, key_bytes(&key), &value))
+        return 0;
+    if (value.len == 8)
+        return get_u64(value.ptr);
+    store_fail(txn, KITH_DAMAGED);
+    return 0;
+}
+
+void hub_written_add(struct store_txn *txn, uint32_t device, uint64_t count)
+{
+    struct key key = key_of_u32(device);
+    uint8_t value[8];
+
+    put_u64(value, hub_written(txn, device) + count);
+    store_put(txn, TABLE_HUB_WRITTEN, key_bytes(&key), bytes_of(value, sizeof value));
+}
+
 void hub_psk_delete(struct store_txn *txn, uint32_t device)
 {
     struct key key = key_of_u32(device);

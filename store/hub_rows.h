@@ -37,6 +37,10 @@ void hub_box_put(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_
                  struct bytes box);
 void hub_box_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch, uint32_t device);
 
+/* How many changes of a device are in the log. */
+uint64_t hub_written(struct store_txn *txn, uint32_t device);
+void hub_written_add(struct store_txn *txn, uint32_t device, uint64_t count);
+
 /* Since which sequence a device is served a circle. */
 void hub_grant_put(struct store_txn *txn, uint32_t device, uint32_t circle, uint64_t sequence);
 void hub_grant_delete(struct store_txn *txn, uint32_t device, uint32_t circle);

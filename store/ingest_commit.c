@@ -348,6 +348,8 @@ static void commit_ingest(struct committer *committer, struct ingest *ingest)
     ingest->is_enrolled = false;
     for (uint32_t i = 0; i < ingest->item_count; i++)
         commit_item(committer, ingest, &ingest->items[i]);
+    if (ingest->stored_count > 0)
+        hub_written_add(&committer->txn, ingest->device, ingest->stored_count);
     acknowledge(committer, ingest);
     if (ingest->refusals.len > NOISE_TEXT_MAX / 4)
         ingest->err = KITH_TOO_MANY; /* an answer that cannot be sent: the session ends, what is

@@ -107,6 +107,15 @@ void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static 
     memcpy(incarnation, ledger->incarnation, INCARNATION_BYTES);
 }
 
+uint64_t ledger_written(struct ledger *ledger, uint32_t device)
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    uint64_t written = hub_written(&txn, device);
+
+    store_abort(&txn);
+    return written;
+}
+
 static enum kith_err identify_founder(struct ledger *ledger, uint8_t psk[static KEY_BYTES])
 {
     struct store_txn txn = store_begin(ledger->store, STORE_READ);

@@ -54,6 +54,9 @@ struct ledger_visitor {
 MUST_USE enum kith_err ledger_identify(struct ledger *ledger, const struct ledger_visitor *visitor,
                                        uint8_t psk[static KEY_BYTES]);
 
+/* How many changes of a device the log has: what a session that begins now did not bring. */
+uint64_t ledger_written(struct ledger *ledger, uint32_t device);
+
 /* One session's data on its way into the log: frames in, an answer out. Owns its memory. */
 struct ingest {
     /* From the session. */

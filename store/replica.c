@@ -9,7 +9,7 @@
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 
-static const char meta_identity[] = "identity";
+const char meta_identity[] = "identity";
 static const char meta_hlc[] = "hlc";
 static const char meta_hub[] = "hub";
 static const char meta_owed[] = "owed";
@@ -37,10 +37,7 @@ void identity_public(const struct identity *identity, struct device_public *keys
     seal_box_public(identity->box_secret, keys->box);
 }
 
-/* The identity as a fixed row. */
-#define IDENTITY_BYTES (ID_BYTES + 4 + SIGN_KEY_BYTES + KEY_BYTES * 5 + ADDRESS_MAX)
-
-static void identity_write(const struct identity *identity, uint8_t to[static IDENTITY_BYTES])
+void identity_encode(const struct identity *identity, uint8_t to[static IDENTITY_BYTES])
 {
     memset(to, 0, IDENTITY_BYTES);
     memcpy(to, identity->agency, ID_BYTES);
@@ -54,8 +51,12 @@ static void identity_write(const struct identity *identity, uint8_t to[static ID
     memcpy(to + 244, identity->address, ADDRESS_MAX);
 }
 
-static void identity_read(struct identity *identity, const uint8_t *from)
+bool identity_decode(struct identity *identity, struct bytes row)
 {
+    const uint8_t *from = row.ptr;
+
+    if (row.len != IDENTITY_BYTES)
+        return false;
     memcpy(identity->agency, from, ID_BYTES);
     identity->device = get_u32(from + 16);
     memcpy(identity->sign_secret, from + 20, SIGN_KEY_BYTES);
@@ -66,6 +67,7 @@ static void identity_read(struct identity *identity, const uint8_t *from)
     memcpy(identity->root_seed, from + 212, KEY_BYTES);
     memcpy(identity->address, from + 244, ADDRESS_MAX);
     identity->address[ADDRESS_MAX - 1] = '\0';
+    return true;
 }
 
 static enum kith_err read_identity(struct replica *replica)
@@ -73,12 +75,8 @@ static enum kith_err read_identity(struct replica *replica)
     struct store_txn txn = store_begin(replica->store, STORE_READ);
     struct bytes value;
 
-    if (device_meta_get(&txn, meta_identity, &value)) {
-        if (value.len == IDENTITY_BYTES)
-            identity_read(&replica->identity, value.ptr);
-        else
-            store_fail(&txn, KITH_DAMAGED);
-    }
+    if (device_meta_get(&txn, meta_identity, &value) && !identity_decode(&replica->identity, value))
+        store_fail(&txn, KITH_DAMAGED);
     return store_commit(&txn);
 }
 
@@ -87,7 +85,7 @@ enum kith_err replica_set_identity(struct replica *replica, const struct identit
     uint8_t row[IDENTITY_BYTES];
     enum kith_err err;
 
-    identity_write(identity, row);
+    identity_encode(identity, row);
     do {
         struct store_txn txn = store_begin(replica->store, STORE_WRITE);
         device_meta_put(&txn, meta_identity, bytes_of(row, sizeof row));

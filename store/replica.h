@@ -172,7 +172,9 @@ struct sending {
     bool is_lacking;   /* a key has not come, or what is owed is not known yet: to be looked at when
                           all has been received */
     bool is_receiving; /* of what is new, some has come and some has not */
-    bool is_greeting;  /* only roster matters: the device is not enrolled yet */
+    uint64_t acknowledged; /* of the own changes, when the circles were listed */
+    bool is_doubted;       /* the hub says that it holds another history of this device */
+    bool is_greeting;      /* only roster matters: the device is not enrolled yet */
     uint64_t now_s;
     struct roster_request request;
     struct buffer request_entry; /* as sent */

@@ -272,8 +272,10 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     applier->where.device = run.device;
     applier->where.n = run.first_n;
     check.author = roster_device(&applier->replica->roster, run.device);
-    if (!check.author || run.device == applier->replica->identity.device)
+    if (!check.author)
         return KITH_UNKNOWN_DEVICE;
+    if (run.device == applier->replica->identity.device)
+        return renew_own_run(&applier->txn, &applier->work, check.author, &run, applier->now_ms);
     circle_work_welcome(&applier->txn, &applier->work);
     struct chain_row *chain = circle_work_chain(&applier->txn, &applier->work, run.device, false);
     if (!chain)
@@ -309,22 +311,34 @@ static void note_rollback(struct applier *applier, uint32_t circle, uint64_t ack
     alarm_raise(&applier->txn, &alarm, applier->now_ms);
 }
 
+/* Whether the own chain has this change. If not, somebody else writes as this device, or did before
+ * it was set back, or the hub lies: what the hub has of it will show. */
+static bool is_own_head(struct applier *applier, uint32_t circle, const struct ack_line *line)
+{
+    const struct alarm alarm = {.kind = ALARM_OWN_FORKED, .circle = circle, .n = line->n};
+    struct log_row row;
+
+    if (device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) &&
+        seal_equal(row.id, line->head, HASH_BYTES))
+        return true;
+    alarm_raise(&applier->txn, &alarm, applier->now_ms);
+    applier->sending->is_doubted = true;
+    return false;
+}
+
 /* The receipt for the own chain: good if it names a head that this device has written. */
 static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack,
                                       const struct ack_line *line)
 {
     struct receipt_row receipt = {0};
-    struct log_row row;
-
     enum kith_err err = work_on(applier, line->circle);
+
     if (err)
         return err;
     uint32_t circle = applier->work.row.number;
-    if (line->device != applier->replica->identity.device)
+    bool is_own = line->device == applier->replica->identity.device;
+    if (!is_own || !is_own_head(applier, circle, line))
         return KITH_OK;
-    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||
-        !seal_equal(row.id, line->head, HASH_BYTES))
-        return KITH_FORKED;
     (void)device_receipt_get(&applier->txn, circle, &receipt);
     if (receipt.n >= line->n &&
         memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0) {
@@ -347,15 +361,13 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
 static enum kith_err apply_held_line(struct applier *applier, const struct ack_line *line)
 {
     struct kept_row kept = {.n = line->n};
-    struct log_row row;
     enum kith_err err = work_on(applier, line->circle);
 
     if (err || line->device != applier->replica->identity.device)
         return err;
     uint32_t circle = applier->work.row.number;
-    if (!device_log_get(&applier->txn, circle, CHAIN_OWN, line->n, &row) ||
-        !seal_equal(row.id, line->head, HASH_BYTES))
-        return KITH_FORKED;
+    if (!is_own_head(applier, circle, line))
+        return KITH_OK;
     memcpy(kept.head, line->head, HASH_BYTES);
     if (kept.n > device_kept_get(&applier->txn, circle).n)
         device_kept_put(&applier->txn, circle, &kept);

@@ -144,12 +144,15 @@ static enum kith_err list_circles(struct filler *filler)
 
     free(sending->circles);
     sending->circle_count = 0;
+    sending->acknowledged = 0;
     sending->circles = calloc((size_t)count + 1, sizeof *sending->circles);
     if (!sending->circles)
         return KITH_MEMORY;
     for (uint32_t number = 1; number <= count; number++) {
         struct sending_circle circle;
-        if (!list_circle(filler->txn, number, &circle))
+        bool has_more = list_circle(filler->txn, number, &circle);
+        sending->acknowledged += circle.floor;
+        if (!has_more)
             continue;
         sending->circles[sending->circle_count++] = circle;
         if (circle.is_urgent) {
@@ -172,6 +175,7 @@ static void write_pull(struct filler *filler)
     memcpy(pull.incarnation, hub.incarnation, INCARNATION_BYTES);
     memcpy(pull.digest, hub.digest, DIGEST_BYTES);
     pull.cursor = bytes_of(hub.cursor, hub.cursor_len);
+    pull.own = filler->sending->acknowledged;
     pull_write(filler->frames, &pull);
     filler->sending->is_pull_sent = true;
     filler->sending->is_pull_answered = false;
@@ -190,8 +194,9 @@ static enum kith_err write_request(struct filler *filler)
         request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
     if (!is_open || !is_ready || filler->sending->is_stale)
         return KITH_OK;
-    if (request->entry.type == ROSTER_INVITE) {
+    if (request->entry.type == ROSTER_INVITE || request->entry.type == ROSTER_RENEW)
         request->entry.device = roster->device_count + 1;
+    if (request->entry.type == ROSTER_INVITE) {
         request->is_new_person = request->is_new_person || request->entry.person == 0;
         if (request->is_new_person)
             request->entry.person = roster->person_count + 1;
@@ -304,7 +309,7 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
 static enum kith_err fill_member(struct filler *filler)
 {
     struct sending *sending = filler->sending;
-    enum kith_err err = sending->is_listed ? KITH_OK : list_circles(filler);
+    enum kith_err err = KITH_OK;
 
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         if (sending->circles[i].needs_genesis)
@@ -363,10 +368,14 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
     bool is_founding = sending->request.is_wanted && sending->request.entry.type == ROSTER_FOUND;
     if (sending->roster_floor == 0)
         sending->roster_floor = replica->roster.count;
-    if (!is_founding)
+    bool is_working = is_member && !sending->is_greeting;
+    if (is_working && !sending->is_listed)
+        err = list_circles(&filler);
+    if (!err && !is_founding)
         write_pull(&filler);
-    err = write_request(&filler);
-    if (!err && is_member && !sending->is_greeting)
+    if (!err)
+        err = write_request(&filler);
+    if (!err && is_working)
         err = fill_member(&filler);
     if (err)
         store_fail(&txn, err);

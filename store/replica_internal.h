@@ -66,7 +66,7 @@ void circle_work_recount(struct store_txn *txn, struct circle_work *work);
 bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
                            uint64_t n);
 
-/* Forgets that own changes through n were refused for that reason. */
+/* Forgets that own changes through n were refused for that reason; KITH_OK: for any. */
 void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n);
 /* Whoever is sent changes of a circle it has left has been let in again: all of them come anew. */
 void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
@@ -89,6 +89,18 @@ void replica_merge(struct store_txn *txn, struct circle_work *work, uint64_t now
 void replica_merge_text(struct store_txn *txn, struct circle_work *work,
                         const struct chain_row *chain, uint64_t n, struct bytes text,
                         uint64_t now_ms);
+
+/* The identity as a fixed row, and back: false if it is none. */
+#define IDENTITY_BYTES (ID_BYTES + 4 + SIGN_KEY_BYTES + KEY_BYTES * 5 + ADDRESS_MAX)
+extern const char meta_identity[];
+void identity_encode(const struct identity *identity, uint8_t to[static IDENTITY_BYTES]);
+bool identity_decode(struct identity *identity, struct bytes row);
+
+/* A run of this device's own changes that the hub hands out: it has others than this device has
+ * written, which is noted, or it lies: SIGNATURE, GAP. */
+MUST_USE enum kith_err renew_own_run(struct store_txn *txn, const struct circle_work *work,
+                                     const struct roster_device *self, struct run *run,
+                                     uint64_t now_ms);
 
 uint64_t replica_last_hlc(struct store_txn *txn);
 void replica_put_hlc(struct store_txn *txn, uint64_t hlc);

@@ -186,7 +186,8 @@ void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reaso
         struct store_walk walk = device_refusals(txn, circle);
         do
             is_found = device_refused_next(&walk, &row);
-        while (is_found && (row.kind != ACK_CHAIN || row.reason != reason || row.n > n));
+        while (is_found &&
+               (row.kind != ACK_CHAIN || (reason && row.reason != reason) || row.n > n));
         store_walk_end(&walk);
         if (is_found)
             device_refused_delete(txn, circle, row.kind, row.n);

@@ -430,6 +430,8 @@ static enum kith_err pay_member(struct payer *payer)
     const struct circle_member *member = circle_member(&payer->row.circle, own_person(payer));
     enum kith_err err = KITH_OK;
 
+    if (!circle_has_device(&payer->row.circle, payer->filler->replica->identity.device))
+        return pay_grant(payer);
     if (!payer->has_key)
         return pay_lack(payer);
     bool is_stale = circle_rotation_owed(&payer->row.circle, roster) > 0;
@@ -442,6 +444,13 @@ static enum kith_err pay_member(struct payer *payer)
     return err;
 }
 
+static bool is_renewed(const struct replica *replica)
+{
+    const struct roster_device *self = roster_device(&replica->roster, replica->identity.device);
+
+    return self && self->renews != 0;
+}
+
 /* Looks at one circle: writes the entry it needs, or notes that it needs none of this device. */
 static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is_owed)
 {
@@ -452,10 +461,13 @@ static enum kith_err pay_circle(struct filler *filler, uint32_t number, bool *is
     device_circle_get(filler->txn, number, &payer.row);
     /* Later: the genesis of a circle made during this session goes with the next one. */
     bool is_later = payer.row.acked_entries == 0 && !is_listed(filler->sending, number);
-    bool is_ours = payer.row.part == PART_MEMBER && circle_has_device(&payer.row.circle, device) &&
+    payer.has_key = device_key_get(filler->txn, number, payer.row.circle.epoch, payer.key);
+    /* One that renewed itself has the key of the device it was, and seals it to itself. */
+    bool is_heir = payer.has_key && is_renewed(filler->replica);
+    bool is_ours = payer.row.part == PART_MEMBER &&
+                   (circle_has_device(&payer.row.circle, device) || is_heir) &&
                    circle_member(&payer.row.circle, own_person(&payer));
     payer.is_owed = is_later && is_ours;
-    payer.has_key = device_key_get(filler->txn, number, payer.row.circle.epoch, payer.key);
     if (is_ours && !is_later) {
         payer.grant = sending_add_grant(filler->sending);
         err = payer.grant ? pay_member(&payer) : KITH_MEMORY;

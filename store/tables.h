@@ -16,6 +16,7 @@
     X(HUB_META, SEALED, "name", "value", "hub_rows.c")                                             \
     X(HUB_ROSTER, SEALED, "seq u32", "entry", "hub_rows.c")                                        \
     X(HUB_PSK, SEALED, "device u32", "invitation's psk, attempts", "hub_rows.c")                   \
+    X(HUB_WRITTEN, SEALED, "device u32", "how many changes of it are in the log", "hub_rows.c")    \
     X(HUB_CIRCLE_NUMBER, PLAIN, "blind of circle id", "circle number u32", "hub_rows.c")           \
     X(HUB_CIRCLE, SEALED, "circle number u32", "id and state of the access chain", "hub_rows.c")   \
     X(HUB_ENTRY, SEALED, "circle number u32, entry seq u32", "entry", "hub_rows.c")                \

@@ -46,6 +46,9 @@ static void report_json(const struct kith_sync_report *report, const struct kith
     json_count(&json, "purged", report->purged);
     json_count(&json, "leaving", report->leaving);
     json_flag(&json, "removed", report->is_removed);
+    json_count(&json, "renewed", report->renewed);
+    json_count(&json, "rewritten", report->rewritten);
+    json_count(&json, "sign_again", report->sign_again);
     json_end(&json);
 }
 
@@ -66,6 +69,22 @@ static void purged_show(FILE *out, const struct kith_sync_report *report)
                       report->leaving, report->leaving == 1 ? " is" : "s are");
 }
 
+/* A copy of this laptop was found. */
+static void renewed_show(FILE *out, const struct kith_sync_report *report)
+{
+    if (!report->renewed)
+        return;
+    (void)fprintf(out,
+                  "This laptop was copied, or set back to an earlier image: the hub had changes of "
+                  "it that are not here. It goes on as device %u. Nothing is lost: %u change%s "
+                  "written anew, and both histories stay. If there is a second copy of this "
+                  "laptop, it was ended by this.\n",
+                  report->renewed, report->rewritten, report->rewritten == 1 ? " was" : "s were");
+    if (report->sign_again)
+        (void)fputs(
+            "What was signed and had not been sent must be signed again: see `kith tasks`.\n", out);
+}
+
 static void report_show(FILE *out, const struct kith_sync_report *report,
                         const struct kith_refusal *refusals, size_t count)
 {
@@ -77,6 +96,7 @@ static void report_show(FILE *out, const struct kith_sync_report *report,
                                       : "There is more to come: run `kith sync` again.\n",
                 out);
     purged_show(out, report);
+    renewed_show(out, report);
     for (size_t i = 0; i < count; i++)
         (void)fprintf(out, "Not taken by the hub, kept here: chart %s, change %" PRIu64 ": %s\n",
                       refusals[i].id, refusals[i].n, kith_error_text(refusals[i].reason));

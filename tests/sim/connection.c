@@ -106,6 +106,7 @@ static void hub_lookup(struct world *world, struct connection *connection)
 
     if (visitor.mode == CHANNEL_FOUND)
         far->hello.device = 1;
+    far->written = ledger_written(world->ledger, visitor.device);
     session_hub_identified(far, err, visitor.mode == CHANNEL_SYNC ? NULL : psk);
 }
 
@@ -292,9 +293,9 @@ static void device_apply(struct world *world, struct connection *connection, str
     bool is_refused = is_hurt && (err == KITH_FULL || err == KITH_IO);
     if (is_stopped || is_refused)
         connection->outcome.is_disturbed = true;
-    if (connection->config.mishaps.is_lied_to && err) {
+    if (connection->config.mishaps.is_lied_to && connection->sending.is_doubted) {
         device->may_alarm = true;
-        device->must_alarm = device->must_alarm || (err == KITH_FORKED && !is_hurt);
+        device->must_alarm = device->must_alarm || !err;
     }
     connection->outcome.received += applied.received;
     connection->outcome.acknowledged += applied.acknowledged;

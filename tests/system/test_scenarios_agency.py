@@ -140,28 +140,95 @@ def s13_a_sync_is_cut_or_its_answer_lost(lab):
     expect(there == said, "and read by the supervisor, to the last letter")
 
 
+def copied(lab, laptop, name):
+    """The laptop's folder once more, as after `cp -a` or from a backup."""
+    laptop.ok("lock")
+    copy = lab.laptop(name)
+    shutil.copytree(laptop.home, copy.home)
+    laptop.ok("unlock")
+    copy.ok("unlock")
+    return copy
+
+
+def responses(laptop):
+    return sorted(one["fields"].get("response", "") for one in laptop.json("visit", "list"))
+
+
 def s14_a_cloned_laptop_writes_under_numbers_already_used(lab):
     agency = Agency(lab)
     ana, rosa = agency.ana, agency.rosa
-    ana.ok("lock")
-    clone = lab.laptop("clone")
-    shutil.copytree(ana.home, clone.home)
-    ana.ok("unlock")
-    clone.ok("unlock")
+    clone = copied(lab, ana, "clone")
     hers = agency.visit(ana, start="09:00", end="09:45", response="She laughed twice.")
     other = agency.visit(clone, start="14:00", end="14:45", response="He did not open the door.")
+    clone.ok("visit", "edit", other, "response=He opened the door at last.")
     meet(ana, rosa)
-    result = clone.run("sync", "--json")
-    expect(result.code == 1, "the clone is refused: exit %d: %s" % (result.code, result.out + result.err))
-    expect("device" in result.err, "and told why: " + result.err)
+    report = clone.sync()
+    expect(report["renewed"] > 0 and report["rewritten"] >= 2, "the clone goes on as another device: %s" % report)
+    expect(clone.status()["unsent"] == 0, "and has delivered what it wrote: %s" % clone.status())
+    expect([one["kind"] for one in clone.status()["alarms"] if not one["over"]] == [], "nothing is left to warn of")
+    meet(rosa)
+    both = ["He opened the door at last.", "She laughed twice."]
+    expect(responses(rosa) == both and responses(clone) == both, "both histories are there: %s" % responses(rosa))
+    expect(shown(rosa, other)["conflicts"] == [], "what the clone had replaced stays replaced")
+    late = agency.visit(ana, start="16:00", end="16:45", response="She came back.")
+    ana.run("sync")
+    expect(ana.status()["removed"] == "renewed", "the other copy is told that it is no more: %s" % ana.status())
+    held = rosa.sync() and rosa.json("held", "list")
+    expect(len(held) >= 1, "and what it wrote waits for a decision")
+    for one in held:
+        rosa.ok("held", "admit", one["id"])
+    meet(rosa, clone)
+    expect(late in {one["id"] for one in clone.json("visit", "list")}, "admitted, it is there as well")
+    expect(shown(clone, hers)["fields"]["response"] == "She laughed twice.", "and nothing else has changed")
+    again = agency.visit(clone, start="18:00", end="18:45", response="All is well.")
+    clone.ok("visit", "sign", again)
+    meet(clone, rosa)
+    expect(same_for(again, clone, rosa)["state"] == "signed", "the renewed laptop works as any other")
+
+
+def s14_a_laptop_that_was_set_back_gets_its_own_work_again(lab):
+    agency = Agency(lab)
+    ana, rosa = agency.ana, agency.rosa
+    image = copied(lab, ana, "image")
+    first = agency.visit(ana, start="09:00", end="09:45", response="Before the disk failed.")
+    ana.ok("visit", "sign", first)
     meet(ana, rosa)
-    expect([one["id"] for one in rosa.json("visit", "list")] == [hers], "what came first stays, and nothing else came")
-    expect(same_for(hers, ana, rosa)["fields"]["response"] == "She laughed twice.", "as it was written")
-    expect(shown(clone, other)["fields"]["response"] == "He did not open the door.", "the clone still has its own")
-    expect(clone.status()["unsent"] >= 1, "and says that it is not sent")
-    again = agency.visit(ana, start="16:00", end="16:45")
+    report = image.sync()
+    expect(report["renewed"] > 0 and report["rewritten"] == 0, "found at the first contact: %s" % report)
+    expect(responses(image) == ["Before the disk failed."], "what it had sent is back")
+    expect(same_for(first, image, rosa)["state"] == "signed", "signed as it was")
+    second = agency.visit(image, start="11:00", end="11:45", response="After it.")
+    image.ok("visit", "sign", second)
+    meet(image, rosa)
+    expect(responses(rosa) == ["After it.", "Before the disk failed."], "and work goes on")
+    expect(same_for(second, image, rosa)["state"] == "signed", "with signatures that count")
+    expect(image.status()["rotation_owed"] == 0, "nothing is owed")
+    audit = rosa.json("device", "list")
+    expect([one["state"] for one in audit if one["person"] == "Ana Silva"] == ["ended", "active"],
+           "the roster says so: %s" % audit)
+
+
+def s14_what_was_signed_and_not_sent_is_signed_again(lab):
+    agency = Agency(lab)
+    ana, rosa = agency.ana, agency.rosa
+    sent = agency.visit(ana, start="08:00", end="08:45", response="Sent before.")
+    ana.ok("visit", "sign", sent)
     meet(ana, rosa)
-    expect(again in {one["id"] for one in rosa.json("visit", "list")}, "the laptop goes on as before")
+    clone = copied(lab, ana, "clone")
+    agency.visit(ana, start="09:00", end="09:45", response="On the first.")
+    unsent = agency.visit(clone, start="14:00", end="14:45", response="On the second.")
+    clone.ok("visit", "sign", unsent)
+    clone.ok("visit", "addend", sent, "--kind", "addendum", "He called once more.")
+    meet(ana, rosa)
+    report = clone.sync()
+    expect(report["renewed"] > 0 and report["sign_again"] == 1, "one signature is to be given again: %s" % report)
+    meet(rosa)
+    expect(same_for(unsent, clone, rosa)["state"] == "draft", "its words are there, unsigned")
+    expect([one["text"] for one in same_for(sent, clone, rosa)["addenda"]] == ["He called once more."],
+           "the addendum to what was signed before is good")
+    clone.ok("visit", "sign", unsent)
+    meet(clone, rosa)
+    expect(same_for(unsent, clone, rosa)["state"] == "signed", "signed again")
 
 
 def s17_a_concern_is_closed_while_somebody_adds_an_action(lab):
@@ -222,5 +289,7 @@ if __name__ == "__main__":
           s11_two_specialists_register_the_same_person,
           s13_a_sync_is_cut_or_its_answer_lost,
           s14_a_cloned_laptop_writes_under_numbers_already_used,
+          s14_a_laptop_that_was_set_back_gets_its_own_work_again,
+          s14_what_was_signed_and_not_sent_is_signed_again,
           s17_a_concern_is_closed_while_somebody_adds_an_action,
           s18_a_resource_is_edited_by_two_peers])

@@ -167,6 +167,7 @@ static void hub_lookup(struct link *link)
 
     if (visitor.mode == CHANNEL_FOUND)
         link->far.hello.device = 1;
+    link->far.written = ledger_written(link->hub->ledger, visitor.device);
     session_hub_identified(&link->far, err, visitor.mode == CHANNEL_SYNC ? NULL : psk);
 }
 

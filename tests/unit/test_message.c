@@ -83,7 +83,8 @@ static void write_pull(struct buffer *out)
 {
     pull_write(out, &(struct pull){.incarnation = "incarna",
                                    .cursor = bytes_of(filler, CURSOR_MAX),
-                                   .digest = "digest."});
+                                   .digest = "digest.",
+                                   .own = 70000});
 }
 
 static enum kith_err read_pull(struct frame *frame)
@@ -95,6 +96,7 @@ static enum kith_err read_pull(struct frame *frame)
         assert_memory_equal(pull.incarnation, "incarna", INCARNATION_BYTES);
         assert_memory_equal(pull.digest, "digest.", DIGEST_BYTES);
         assert_bytes_equal(pull.cursor, bytes_of(filler, CURSOR_MAX));
+        assert_int_equal(pull.own, 70000);
     }
     return err;
 }
