@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hub's key file: read as it was written, by its owner alone, and not at all when anything
- * about it is wrong. */
+/* The hub's key file: what was written is read, and nothing else ever is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +7,6 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +14,22 @@
 #include <unistd.h>
 
 #include "daemon/keys.h"
-#include "make.h"
 #include "protocol/seal.h"
 
-#define FILE_MAX 4096
+#define VERSION_AT 14 /* behind the mark */
 
 static char folder[64];
 static char path[128];
-static struct ledger_keys keys;
-static uint8_t made[FILE_MAX];
-static size_t made_len;
+static char fresh_path[128];
 
-static int folder_make(void **state)
+static int folder_make_one(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/kith-keys-XXXXXX");
+    (void)snprintf(folder, sizeof folder, "/tmp/kith-test-keys-XXXXXX");
     if (!mkdtemp(folder))
         return 1;
-    (void)snprintf(path, sizeof path, "%s/hub.keys", folder);
+    (void)snprintf(path, sizeof path, "%s/%s", folder, KEYS_FILE);
+    (void)snprintf(fresh_path, sizeof fresh_path, "%s/%s.new", folder, KEYS_FILE);
     return 0;
 }
 
@@ -41,184 +37,262 @@ static int folder_remove(void **state)
 {
     (void)state;
     (void)unlink(path);
-    /* Fails if a temporary file was left behind. */
+    (void)unlink(fresh_path);
     return rmdir(folder);
 }
 
-static int folder_make_with_keys(void **state)
+static struct ledger_keys written(void)
 {
-    if (folder_make(state))
-        return 1;
+    struct ledger_keys keys;
+
     keys_make(&keys);
-    if (keys_write(folder, &keys))
-        return 1;
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return 1;
-    made_len = fread(made, 1, sizeof made, file);
-    return fclose(file);
+    assert_int_equal(keys_write(folder, &keys), KITH_OK);
+    return keys;
 }
 
-static void file_write(const uint8_t *bytes, size_t len)
+static void assert_keys_equal(const struct ledger_keys *a, const struct ledger_keys *b)
 {
-    (void)unlink(path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, bytes, len), (ssize_t)len);
-    (void)close(fd);
+    assert_memory_equal(a->storage, b->storage, KEY_BYTES);
+    assert_memory_equal(a->noise.secret, b->noise.secret, KEY_BYTES);
+    assert_memory_equal(a->noise.public, b->noise.public, KEY_BYTES);
+    assert_memory_equal(a->sign_secret, b->sign_secret, SIGN_KEY_BYTES);
+    assert_memory_equal(a->sign_public, b->sign_public, KEY_BYTES);
 }
 
-static void assert_not_read(enum kith_err expected)
+/* Refused for one of two reasons, and nothing handed out. */
+static void assert_unreadable(enum kith_err expected, enum kith_err or_else)
 {
-    static const struct ledger_keys untouched;
-    struct ledger_keys read = {0};
+    static const struct ledger_keys none;
+    struct ledger_keys keys;
 
-    assert_int_equal(keys_read(folder, &read), expected);
-    assert_memory_equal(&read, &untouched, sizeof read);
+    memset(&keys, 0xA5, sizeof keys);
+    enum kith_err err = keys_read(folder, &keys);
+    assert_true(err == expected || err == or_else);
+    assert_memory_equal(&keys, &none, sizeof keys);
 }
 
-static void keys_are_read_as_they_were_written(void **state)
+static size_t file_get(uint8_t *content, size_t room)
 {
+    FILE *file = fopen(path, "r");
+
+    assert_non_null(file);
+    size_t len = fread(content, 1, room, file);
+    assert_int_equal(fclose(file), 0);
+    return len;
+}
+
+static void file_put(const uint8_t *content, size_t len)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(content, 1, len, file), len);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void what_was_written_is_read(void **state)
+{
+    struct ledger_keys keys = written();
     struct ledger_keys read;
-    struct stat info;
+
+    (void)state;
+    assert_int_equal(keys_read(folder, &read), KITH_OK);
+    assert_keys_equal(&keys, &read);
+}
+
+static void the_keys_that_are_read_belong_together(void **state)
+{
+    struct ledger_keys keys = written();
+    uint8_t public_key[KEY_BYTES];
     uint8_t hash[HASH_BYTES] = {1};
     uint8_t signature[SIGNATURE_BYTES];
 
     (void)state;
-    memset(&read, 0x55, sizeof read);
-    assert_int_equal(keys_read(folder, &read), KITH_OK);
-    assert_memory_equal(read.storage, keys.storage, KEY_BYTES);
-    assert_memory_equal(read.noise.secret, keys.noise.secret, KEY_BYTES);
-    assert_memory_equal(read.noise.public, keys.noise.public, KEY_BYTES);
-    assert_memory_equal(read.sign_secret, keys.sign_secret, SIGN_KEY_BYTES);
-    assert_memory_equal(read.sign_public, keys.sign_public, KEY_BYTES);
-    seal_sign(SEAL_RECEIPT_SIGN, read.sign_secret, hash, signature);
-    assert_int_equal(seal_verify(SEAL_RECEIPT_SIGN, keys.sign_public, hash, signature), KITH_OK);
-    assert_int_equal(stat(path, &info), 0);
-    assert_int_equal(info.st_mode & 07777, 0600);
-}
-
-static void two_hubs_have_nothing_in_common(void **state)
-{
-    struct ledger_keys other;
-
-    (void)state;
-    keys_make(&keys);
-    keys_make(&other);
-    assert_memory_not_equal(keys.storage, other.storage, KEY_BYTES);
-    assert_memory_not_equal(keys.noise.secret, other.noise.secret, KEY_BYTES);
-    assert_memory_not_equal(keys.sign_secret, other.sign_secret, SIGN_KEY_BYTES);
-    assert_memory_not_equal(keys.noise.secret, keys.sign_secret, KEY_BYTES);
-    assert_memory_not_equal(keys.storage, keys.noise.secret, KEY_BYTES);
-}
-
-static void one_altered_byte_anywhere_is_damage(void **state)
-{
-    uint8_t altered[FILE_MAX];
-
-    (void)state;
-    for (size_t i = 0; i < made_len; i++) {
-        memcpy(altered, made, made_len);
-        altered[i] ^= (uint8_t)(1u << (i % 8));
-        file_write(altered, made_len);
-        assert_not_read(KITH_DAMAGED);
-    }
-    file_write(made, made_len);
     assert_int_equal(keys_read(folder, &keys), KITH_OK);
+    seal_box_public(keys.noise.secret, public_key);
+    assert_memory_equal(public_key, keys.noise.public, KEY_BYTES);
+    seal_sign(SEAL_RECEIPT_SIGN, keys.sign_secret, hash, signature);
+    assert_int_equal(seal_verify(SEAL_RECEIPT_SIGN, keys.sign_public, hash, signature), KITH_OK);
 }
 
-static void a_file_of_another_size_is_damage(void **state)
+static void no_two_hubs_have_the_same_keys(void **state)
 {
-    uint8_t longer[FILE_MAX] = {0};
+    struct ledger_keys a;
+    struct ledger_keys b;
 
     (void)state;
-    assert_true(made_len < FILE_MAX);
-    memcpy(longer, made, made_len);
-    for (size_t len = 0; len < made_len; len++) {
-        file_write(made, len);
-        assert_not_read(KITH_DAMAGED);
-    }
-    file_write(longer, made_len + 1);
-    assert_not_read(KITH_DAMAGED);
+    keys_make(&a);
+    keys_make(&b);
+    assert_memory_not_equal(a.storage, b.storage, KEY_BYTES);
+    assert_memory_not_equal(a.noise.secret, b.noise.secret, KEY_BYTES);
+    assert_memory_not_equal(a.sign_secret, b.sign_secret, SIGN_KEY_BYTES);
+    assert_memory_not_equal(a.storage, a.noise.secret, KEY_BYTES);
 }
 
-static void a_file_that_others_may_touch_is_refused(void **state)
+static void nobody_else_may_read_the_file(void **state)
 {
-    static const mode_t modes[] = {0604, 0602, 0601, 0640, 0620, 0610, 0644, 0660, 0666, 0777};
+    struct stat found;
+    mode_t mask = umask(0);
+    struct ledger_keys keys = written();
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(modes); i++) {
-        assert_int_equal(chmod(path, modes[i]), 0);
-        assert_not_read(KITH_PERMISSION);
+    (void)umask(mask);
+    seal_wipe(&keys, sizeof keys);
+    assert_int_equal(lstat(path, &found), 0);
+    assert_int_equal(found.st_mode, S_IFREG | 0600);
+    assert_int_equal(lstat(fresh_path, &found), -1);
+}
+
+static void a_file_with_a_wider_mode_is_refused(void **state)
+{
+    struct ledger_keys keys = written();
+
+    (void)state;
+    for (mode_t bit = 1; bit < 0200; bit <<= 1) {
+        assert_int_equal(chmod(path, 0600 | bit), 0);
+        assert_unreadable(KITH_PERMISSION, KITH_PERMISSION);
     }
     assert_int_equal(chmod(path, 0400), 0);
     assert_int_equal(keys_read(folder, &keys), KITH_OK);
 }
 
-static void a_link_a_folder_and_nothing_at_all_are_no_key_file(void **state)
+static void one_flipped_bit_anywhere_is_noticed(void **state)
 {
-    char target[128];
+    uint8_t content[4096];
+    struct ledger_keys keys = written();
+    size_t len = file_get(content, sizeof content);
 
     (void)state;
-    assert_not_read(KITH_NOT_FOUND);
-    (void)snprintf(target, sizeof target, "%s/elsewhere", folder);
-    assert_int_equal(symlink(target, path), 0);
-    assert_not_read(KITH_PERMISSION);
-    assert_int_equal(keys_write(folder, &keys), KITH_EXISTS);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(mkdir(path, 0700), 0);
-    assert_not_read(KITH_PERMISSION);
-    assert_int_equal(rmdir(path), 0);
-    (void)snprintf(target, sizeof target, "%s/nowhere", folder);
-    assert_int_equal(keys_read(target, &keys), KITH_NOT_FOUND);
-    assert_int_equal(keys_write(target, &keys), KITH_NOT_FOUND);
-}
-
-static void keys_are_never_written_over(void **state)
-{
-    struct ledger_keys others;
-    struct ledger_keys read;
-
-    (void)state;
-    keys_make(&others);
-    assert_int_equal(keys_write(folder, &others), KITH_EXISTS);
-    assert_int_equal(keys_read(folder, &read), KITH_OK);
-    assert_memory_equal(read.storage, keys.storage, KEY_BYTES);
-}
-
-/* A writer that was killed half-way leaves a file beside it, which is no obstacle. */
-static void what_an_interrupted_writer_left_is_replaced(void **state)
-{
-    char left[160];
-
-    (void)state;
-    (void)snprintf(left, sizeof left, "%s.new", path);
-    int fd = open(left, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    keys_make(&keys);
-    assert_int_equal(keys_write(folder, &keys), KITH_OK);
-    assert_int_not_equal(access(left, F_OK), 0);
+    seal_wipe(&keys, sizeof keys);
+    for (size_t at = 0; at < len * 8; at++) {
+        content[at / 8] ^= (uint8_t)(1u << (at % 8));
+        file_put(content, len);
+        assert_unreadable(KITH_DAMAGED, at / 8 == VERSION_AT ? KITH_NEWER_STORE : KITH_DAMAGED);
+        content[at / 8] ^= (uint8_t)(1u << (at % 8));
+    }
+    file_put(content, len);
     assert_int_equal(keys_read(folder, &keys), KITH_OK);
 }
 
-#define WITH_KEYS(test) cmocka_unit_test_setup_teardown(test, folder_make_with_keys, folder_remove)
-#define WITHOUT(test)   cmocka_unit_test_setup_teardown(test, folder_make, folder_remove)
+static void a_file_of_another_length_is_damaged(void **state)
+{
+    uint8_t content[8192] = {0};
+    struct ledger_keys keys = written();
+    size_t len = file_get(content, sizeof content);
+
+    (void)state;
+    seal_wipe(&keys, sizeof keys);
+    for (size_t cut = 0; cut < len; cut++) {
+        file_put(content, cut);
+        assert_unreadable(KITH_DAMAGED, KITH_DAMAGED);
+    }
+    file_put(content, len + 1);
+    assert_unreadable(KITH_DAMAGED, KITH_DAMAGED);
+    file_put(content, sizeof content);
+    assert_unreadable(KITH_DAMAGED, KITH_DAMAGED);
+}
+
+static void a_file_of_a_newer_version_says_so(void **state)
+{
+    uint8_t content[4096];
+    struct ledger_keys keys = written();
+    size_t len = file_get(content, sizeof content);
+
+    (void)state;
+    seal_wipe(&keys, sizeof keys);
+    content[VERSION_AT] = '2';
+    file_put(content, len);
+    assert_unreadable(KITH_NEWER_STORE, KITH_NEWER_STORE);
+    file_put(content, len - 20);
+    assert_unreadable(KITH_NEWER_STORE, KITH_NEWER_STORE);
+}
+
+static void a_link_is_not_followed(void **state)
+{
+    char elsewhere[160];
+    struct ledger_keys keys = written();
+
+    (void)state;
+    seal_wipe(&keys, sizeof keys);
+    (void)snprintf(elsewhere, sizeof elsewhere, "%s.elsewhere", folder);
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(symlink(elsewhere, path), 0);
+    assert_unreadable(KITH_PERMISSION, KITH_PERMISSION);
+    assert_int_equal(unlink(elsewhere), 0);
+    assert_unreadable(KITH_PERMISSION, KITH_PERMISSION);
+}
+
+static void what_is_not_a_file_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_unreadable(KITH_PERMISSION, KITH_PERMISSION);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_unreadable(KITH_PERMISSION, KITH_PERMISSION);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void no_file_is_not_found(void **state)
+{
+    struct ledger_keys keys;
+
+    (void)state;
+    assert_unreadable(KITH_NOT_FOUND, KITH_NOT_FOUND);
+    assert_int_equal(keys_read("/tmp/kith-test-keys-none", &keys), KITH_NOT_FOUND);
+    keys_make(&keys);
+    assert_int_equal(keys_write("/tmp/kith-test-keys-none", &keys), KITH_NOT_FOUND);
+}
+
+static void keys_that_are_there_are_never_written_over(void **state)
+{
+    struct ledger_keys keys = written();
+    struct ledger_keys other;
+    struct ledger_keys read;
+
+    (void)state;
+    keys_make(&other);
+    assert_int_equal(keys_write(folder, &other), KITH_EXISTS);
+    assert_int_equal(keys_read(folder, &read), KITH_OK);
+    assert_keys_equal(&keys, &read);
+}
+
+static void what_an_interrupted_write_left_is_in_nobodys_way(void **state)
+{
+    FILE *file = fopen(fresh_path, "w");
+    struct ledger_keys read;
+
+    (void)state;
+    assert_non_null(file);
+    assert_int_equal(fputs("half a key", file) < 0, 0);
+    assert_int_equal(fclose(file), 0);
+    assert_unreadable(KITH_NOT_FOUND, KITH_NOT_FOUND);
+    struct ledger_keys keys = written();
+    assert_int_equal(keys_read(folder, &read), KITH_OK);
+    assert_keys_equal(&keys, &read);
+    assert_int_equal(access(fresh_path, F_OK), -1);
+}
+
+#define IN_A_FOLDER(test) cmocka_unit_test_setup_teardown(test, folder_make_one, folder_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_KEYS(keys_are_read_as_they_were_written),
-        cmocka_unit_test(two_hubs_have_nothing_in_common),
-        WITH_KEYS(one_altered_byte_anywhere_is_damage),
-        WITH_KEYS(a_file_of_another_size_is_damage),
-        WITH_KEYS(a_file_that_others_may_touch_is_refused),
-        WITHOUT(a_link_a_folder_and_nothing_at_all_are_no_key_file),
-        WITH_KEYS(keys_are_never_written_over),
-        WITHOUT(what_an_interrupted_writer_left_is_replaced),
+        IN_A_FOLDER(what_was_written_is_read),
+        IN_A_FOLDER(the_keys_that_are_read_belong_together),
+        cmocka_unit_test(no_two_hubs_have_the_same_keys),
+        IN_A_FOLDER(nobody_else_may_read_the_file),
+        IN_A_FOLDER(a_file_with_a_wider_mode_is_refused),
+        IN_A_FOLDER(one_flipped_bit_anywhere_is_noticed),
+        IN_A_FOLDER(a_file_of_another_length_is_damaged),
+        IN_A_FOLDER(a_file_of_a_newer_version_says_so),
+        IN_A_FOLDER(a_link_is_not_followed),
+        IN_A_FOLDER(what_is_not_a_file_is_refused),
+        IN_A_FOLDER(no_file_is_not_found),
+        IN_A_FOLDER(keys_that_are_there_are_never_written_over),
+        IN_A_FOLDER(what_an_interrupted_write_left_is_in_nobodys_way),
     };
 
-    assert_true(sodium_init() >= 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
