@@ -3,16 +3,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "daemon/log.h"
 
-/* A first-in first-out of ingests. */
 struct queue {
-    struct ingest **items;
-    size_t first;
-    size_t count;
-    size_t room;
+    struct intake *first;
+    struct intake **end; /* where the next one goes */
 };
 
 struct committer {
@@ -24,163 +20,174 @@ struct committer {
     pthread_cond_t has_work;
     struct queue waiting;
     struct queue finished;
-    enum kith_err failure;
+    bool has_news;
     bool is_ending;
+    enum kith_err failure; /* written by the thread alone */
+    /* The thread's own. */
+    uint64_t sequence;
+    uint64_t devices;
+    struct ingest *batch[COMMIT_INTAKES_MAX];
 };
 
-static bool queue_add(struct queue *queue, struct ingest *ingest)
+static void queue_init(struct queue *queue)
 {
-    if (queue->count == queue->room) {
-        size_t room = queue->room ? queue->room * 2 : 64;
-        struct ingest **larger = malloc(room * sizeof *larger);
-        if (!larger)
-            return false;
-        for (size_t i = 0; i < queue->count; i++)
-            larger[i] = queue->items[(queue->first + i) % queue->room];
-        free(queue->items);
-        queue->items = larger;
-        queue->first = 0;
-        queue->room = room;
-    }
-    queue->items[(queue->first + queue->count++) % queue->room] = ingest;
-    return true;
+    queue->first = NULL;
+    queue->end = &queue->first;
 }
 
-static struct ingest *queue_take(struct queue *queue)
+/* Moves the intakes from `first` up to where `last` points. */
+static void queue_append(struct queue *queue, struct intake *first, struct intake **last)
 {
-    if (queue->count == 0)
-        return NULL;
-    struct ingest *ingest = queue->items[queue->first];
-    queue->first = (queue->first + 1) % queue->room;
-    queue->count--;
-    return ingest;
+    *queue->end = first;
+    queue->end = last;
+    *last = NULL;
 }
 
-/* Waits for work; the number taken, 0 when it is time to end. */
-static uint32_t take_batch(struct committer *committer, struct ingest **batch)
+static void queue_drop(struct queue *queue, struct intake **last)
 {
-    uint32_t count = 0;
+    queue->first = *last;
+    if (!queue->first)
+        queue->end = &queue->first;
+}
+
+/* Waits for work. The head of a list of `count` intakes, NULL when it is time to end. */
+static struct intake *take_batch(struct committer *committer, uint32_t *count,
+                                 struct intake ***last)
+{
     size_t bytes = 0;
 
     (void)pthread_mutex_lock(&committer->mutex);
-    while (committer->waiting.count == 0 && !committer->is_ending)
+    while (!committer->waiting.first && !committer->is_ending)
         (void)pthread_cond_wait(&committer->has_work, &committer->mutex);
-    while (committer->waiting.count > 0 && count < COMMIT_BATCH_MAX && bytes < COMMIT_BATCH_BYTES) {
-        batch[count] = queue_take(&committer->waiting);
-        bytes += batch[count++]->frames.len;
+    struct intake *first = committer->waiting.first;
+    *last = &committer->waiting.first;
+    *count = 0;
+    while (**last && *count < COMMIT_INTAKES_MAX && bytes < COMMIT_BYTES_MAX) {
+        committer->batch[(*count)++] = &(**last)->ingest;
+        bytes += (**last)->ingest.frames.len;
+        *last = &(**last)->next;
     }
+    if (first)
+        queue_drop(&committer->waiting, *last);
     (void)pthread_mutex_unlock(&committer->mutex);
-    return count;
+    return first;
 }
 
-/* After an error that is not about room or memory nothing is acknowledged any more: what the disk
- * holds is unknown. */
-static bool is_fatal(enum kith_err err)
-{
-    return err && err != KITH_FULL && err != KITH_MEMORY && err != KITH_BUSY;
-}
-
-static void give_back(struct committer *committer, struct ingest **batch, uint32_t count,
-                      enum kith_err err)
+static void give_back(struct committer *committer, struct intake *first, struct intake **last,
+                      enum kith_err failure, bool has_news)
 {
     (void)pthread_mutex_lock(&committer->mutex);
-    if (is_fatal(err))
-        committer->failure = err;
-    for (uint32_t i = 0; i < count; i++)
-        if (!queue_add(&committer->finished, batch[i]))
-            abort(); /* an answer that cannot be given back would leave its session waiting for ever
-                      */
+    queue_append(&committer->finished, first, last);
+    committer->failure = failure;
+    committer->has_news = committer->has_news || has_news;
     (void)pthread_mutex_unlock(&committer->mutex);
     committer->wake(committer->owner);
 }
 
-static void commit_batch(struct committer *committer, struct ingest **batch, uint32_t count)
+/* Errors that say what there is no room for now; every other one puts in doubt what the disk holds.
+ */
+static bool is_passing(enum kith_err err)
 {
-    uint64_t stored = 0;
-    /* The kernel may call the next sync a success though pages of the failed one are lost: no more
-     * of them. */
-    enum kith_err err = committer_failure(committer);
+    return err == KITH_FULL || err == KITH_RETRY || err == KITH_MEMORY || err == KITH_BUSY;
+}
 
-    if (!err)
-        err = ledger_commit(committer->ledger, batch, count);
+/* Acknowledging again what was there already is no news: a replayed flight must not set every
+ * session to work. */
+static bool notice_news(struct committer *committer)
+{
+    struct ledger_stats now;
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (err)
-            batch[i]->err = err;
-        stored += batch[i]->stored_count;
-    }
-    log_event(err ? LOG_COMMIT_FAILED : LOG_STORED, err ? count : stored, err ? stored : count,
-              err);
-    give_back(committer, batch, count, err);
+    if (ledger_stats(committer->ledger, &now))
+        return true;
+    bool has_news = now.sequence != committer->sequence || now.devices != committer->devices;
+    committer->sequence = now.sequence;
+    committer->devices = now.devices;
+    return has_news;
+}
+
+static void commit_batch(struct committer *committer, struct intake *first, uint32_t count,
+                         struct intake **last)
+{
+    enum kith_err failure = committer->failure;
+    enum kith_err err =
+        failure ? failure : ledger_commit(committer->ledger, committer->batch, count);
+
+    for (uint32_t i = 0; err && i < count; i++)
+        committer->batch[i]->err = err;
+    if (err && !failure)
+        log_event(LOG_COMMIT_FAILED, count, 0, err);
+    if (err && !is_passing(err))
+        failure = err;
+    give_back(committer, first, last, failure, !err && notice_news(committer));
 }
 
 static void *commit_thread(void *argument)
 {
     struct committer *committer = argument;
-    static _Thread_local struct ingest *batch[COMMIT_BATCH_MAX];
+    struct intake *first;
+    struct intake **last;
     uint32_t count;
 
-    while ((count = take_batch(committer, batch)) > 0)
-        commit_batch(committer, batch, count);
+    while ((first = take_batch(committer, &count, &last)) != NULL)
+        commit_batch(committer, first, count, last);
     return NULL;
 }
 
-struct committer *committer_new(struct ledger *ledger, void (*wake)(void *owner), void *owner)
+enum kith_err committer_new(struct committer **made, struct ledger *ledger,
+                            void (*wake)(void *owner), void *owner)
 {
     struct committer *committer = calloc(1, sizeof *committer);
 
+    *made = NULL;
     if (!committer)
-        return NULL;
+        return KITH_MEMORY;
     committer->ledger = ledger;
     committer->wake = wake;
     committer->owner = owner;
+    queue_init(&committer->waiting);
+    queue_init(&committer->finished);
+    (void)notice_news(committer);
     (void)pthread_mutex_init(&committer->mutex, NULL);
     (void)pthread_cond_init(&committer->has_work, NULL);
     if (pthread_create(&committer->thread, NULL, commit_thread, committer) != 0) {
         free(committer);
-        return NULL;
+        return KITH_BUSY;
     }
-    return committer;
+    *made = committer;
+    return KITH_OK;
 }
 
-void committer_free(struct committer **committer)
+void committer_free(struct committer **freed)
 {
-    if (!*committer)
+    struct committer *committer = *freed;
+
+    if (!committer)
         return;
-    (void)pthread_mutex_lock(&(*committer)->mutex);
-    (*committer)->is_ending = true;
-    (void)pthread_cond_signal(&(*committer)->has_work);
-    (void)pthread_mutex_unlock(&(*committer)->mutex);
-    (void)pthread_join((*committer)->thread, NULL);
-    (void)pthread_cond_destroy(&(*committer)->has_work);
-    (void)pthread_mutex_destroy(&(*committer)->mutex);
-    free((*committer)->waiting.items);
-    free((*committer)->finished.items);
-    free(*committer);
-    *committer = NULL;
-}
-
-bool committer_add(struct committer *committer, struct ingest *ingest)
-{
     (void)pthread_mutex_lock(&committer->mutex);
-    bool is_added = queue_add(&committer->waiting, ingest);
+    committer->is_ending = true;
     (void)pthread_cond_signal(&committer->has_work);
     (void)pthread_mutex_unlock(&committer->mutex);
-    return is_added;
+    (void)pthread_join(committer->thread, NULL);
+    (void)pthread_cond_destroy(&committer->has_work);
+    (void)pthread_mutex_destroy(&committer->mutex);
+    free(committer);
+    *freed = NULL;
 }
 
-struct ingest *committer_take(struct committer *committer)
+void committer_add(struct committer *committer, struct intake *intake)
 {
     (void)pthread_mutex_lock(&committer->mutex);
-    struct ingest *ingest = queue_take(&committer->finished);
+    queue_append(&committer->waiting, intake, &intake->next);
+    (void)pthread_cond_signal(&committer->has_work);
     (void)pthread_mutex_unlock(&committer->mutex);
-    return ingest;
 }
 
-enum kith_err committer_failure(struct committer *committer)
+struct committed committer_take(struct committer *committer)
 {
     (void)pthread_mutex_lock(&committer->mutex);
-    enum kith_err err = committer->failure;
+    struct committed taken = {committer->finished.first, committer->has_news, committer->failure};
+    queue_init(&committer->finished);
+    committer->has_news = false;
     (void)pthread_mutex_unlock(&committer->mutex);
-    return err;
+    return taken;
 }

@@ -3,30 +3,38 @@
  * The commit thread: takes everything that waits, stores it in one durable transaction, hands all
  * of it back.
  *
- * One sync to disk serves as many requests as came while the last one ran. Handed in and out by
- * pointer; an ingest belongs to the committer between the two. `wake` is called on the commit
- * thread and must only wake the loop.
+ * 1. One sync to disk serves as many intakes as came while the last one ran.
+ * 2. An intake belongs to the committer from committer_add until committer_take gives it back, in
+ * the same order.
+ * 3. After a commit failed for a reason that puts the disk in doubt nothing is stored any more: the
+ * kernel may call the next sync a success though pages of the last one are lost. All that waits
+ * comes back with the error.
  */
 #ifndef KITH_DAEMON_COMMITTER_H
 #define KITH_DAEMON_COMMITTER_H
 
-#include "store/ledger.h"
+#include "daemon/intake.h"
 
-#define COMMIT_BATCH_MAX   1000
-#define COMMIT_BATCH_BYTES (8u * 1024 * 1024)
+#define COMMIT_INTAKES_MAX 1000
+#define COMMIT_BYTES_MAX   (8u * 1024 * 1024)
 
 struct committer;
 
-/* NULL without memory or threads. */
-struct committer *committer_new(struct ledger *ledger, void (*wake)(void *owner), void *owner);
-/* Commits what is queued, ends the thread. Accepts NULL. */
+/* `wake` is called on the commit thread when something can be taken. BUSY or MEMORY. */
+MUST_USE enum kith_err committer_new(struct committer **committer, struct ledger *ledger,
+                                     void (*wake)(void *owner), void *owner);
+/* Stores what waits and ends the thread; what was not taken is the caller's. Accepts NULL, leaves
+ * NULL. */
 void committer_free(struct committer **committer);
 
-/* False without memory: then the caller still owns it. */
-bool committer_add(struct committer *committer, struct ingest *ingest);
-/* The next one that was stored (or failed: ingest->err), in order; NULL if there is none now. */
-struct ingest *committer_take(struct committer *committer);
-/* The error of a commit that says the disk can no longer be trusted; KITH_OK while it can. */
-enum kith_err committer_failure(struct committer *committer);
+void committer_add(struct committer *committer, struct intake *intake);
+
+/* What came back since the last call: a list by `next`, the first one first. */
+struct committed {
+    struct intake *first;
+    bool has_news;         /* something was stored that was not there before */
+    enum kith_err failure; /* why nothing is stored any more; KITH_OK while all is well */
+};
+struct committed committer_take(struct committer *committer);
 
 #endif

@@ -4,8 +4,26 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
+
+enum text_form { CONFIG_ADDRESS, CONFIG_ADDRESS_OR_NONE, CONFIG_NAME };
+
+struct text_setting {
+    const char *key;
+    enum text_form form;
+    size_t offset;
+    size_t bytes;
+    const char *preset;
+    const char *sentence;
+};
+
+static const struct text_setting texts[] = {
+#define TEXT_ROW(field, form, bytes, preset, sentence)                                             \
+    {#field, form, offsetof(struct config, field), bytes, preset, sentence},
+    CONFIG_TEXTS(TEXT_ROW)
+#undef TEXT_ROW
+};
+#define TEXT_COUNT (sizeof texts / sizeof *texts)
 
 struct number_setting {
     const char *key;
@@ -18,69 +36,161 @@ struct number_setting {
 };
 
 static const struct number_setting numbers[] = {
-#define CONFIG_ROW(field, key, default, least, most, unit, sentence)                               \
-    {key, offsetof(struct config, field), default, least, most, unit, sentence},
-    CONFIG_NUMBERS(CONFIG_ROW)
-#undef CONFIG_ROW
+#define NUMBER_ROW(field, preset, least, most, unit, sentence)                                     \
+    {#field, offsetof(struct config, field), preset, least, most, unit, sentence},
+    CONFIG_NUMBERS(NUMBER_ROW)
+#undef NUMBER_ROW
 };
 #define NUMBER_COUNT (sizeof numbers / sizeof *numbers)
+_Static_assert(TEXT_COUNT + NUMBER_COUNT <= 32, "read_file marks in 32 bits what it has seen");
 
-static uint32_t *number_of(struct config *config, const struct number_setting *setting)
+static void number_put(struct config *config, const struct number_setting *setting, uint32_t value)
 {
-    return (uint32_t *)(void *)((char *)config + setting->offset);
+    memcpy((char *)config + setting->offset, &value, sizeof value);
+}
+
+static uint32_t number_get(const struct config *config, const struct number_setting *setting)
+{
+    uint32_t value;
+
+    memcpy(&value, (const char *)config + setting->offset, sizeof value);
+    return value;
+}
+
+static const char *text_get(const struct config *config, const struct text_setting *setting)
+{
+    return (const char *)config + setting->offset;
 }
 
 void config_defaults(struct config *config)
 {
     memset(config, 0, sizeof *config);
-    (void)snprintf(config->listen, sizeof config->listen, "%s", CONFIG_LISTEN_DEFAULT);
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        memcpy((char *)config + texts[i].offset, texts[i].preset, strlen(texts[i].preset));
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        *number_of(config, &numbers[i]) = numbers[i].preset;
+        number_put(config, &numbers[i], numbers[i].preset);
 }
 
-static enum kith_err set_text(char *to, const char *key, const char *value,
-                              char why[static CONFIG_WHY_MAX])
+/* Digits alone, at most `most`. */
+static bool number_parse(const char *text, uint32_t most, uint32_t *value)
 {
-    if (strlen(value) >= CONFIG_TEXT_MAX) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s: longer than %d characters", key,
-                       CONFIG_TEXT_MAX - 1);
+    uint64_t sum = 0;
+
+    if (!*text)
+        return false;
+    for (; *text; text++) {
+        if (!isdigit((unsigned char)*text))
+            return false;
+        sum = sum * 10 + (uint64_t)(*text - '0');
+        if (sum > most)
+            return false;
+    }
+    *value = (uint32_t)sum;
+    return true;
+}
+
+/* What a host may be made of: it is printed in JSON and in commands as it is. */
+static bool host_is_plain(const char *host)
+{
+    return *host &&
+           strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%") ==
+               strlen(host);
+}
+
+bool address_split(const char *address, char host[static ADDRESS_MAX], uint16_t *port)
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : 0;
+    uint32_t number;
+
+    if (len == 0 || strlen(address) >= ADDRESS_MAX || !number_parse(colon + 1, UINT16_MAX, &number))
+        return false;
+    bool is_bracketed = len > 2 && address[0] == '[' && address[len - 1] == ']';
+    len -= 2 * (size_t)is_bracketed;
+    memcpy(host, address + is_bracketed, len);
+    host[len] = '\0';
+    *port = (uint16_t)number;
+    return host_is_plain(host) && (is_bracketed || !strchr(host, ':'));
+}
+
+static bool text_fits(const struct text_setting *setting, const char *value)
+{
+    char host[ADDRESS_MAX];
+    uint16_t port;
+
+    switch (setting->form) {
+    case CONFIG_ADDRESS_OR_NONE:
+        return !*value || address_split(value, host, &port);
+    case CONFIG_ADDRESS:
+        return address_split(value, host, &port);
+    case CONFIG_NAME:
+        for (const char *at = value; *at; at++)
+            if (iscntrl((unsigned char)*at) || *at == '#')
+                return false;
+        return strlen(value) < setting->bytes;
+    }
+    return false;
+}
+
+static enum kith_err set_text(struct config *config, const struct text_setting *setting,
+                              const char *value, char why[static CONFIG_WHY_MAX])
+{
+    if (!text_fits(setting, value)) {
+        if (setting->form == CONFIG_NAME)
+            (void)snprintf(why, CONFIG_WHY_MAX,
+                           "%s: expected one line of less than %zu bytes without #", setting->key,
+                           setting->bytes);
+        else
+            (void)snprintf(why, CONFIG_WHY_MAX,
+                           "%s: expected HOST:PORT, as 127.0.0.1:7580 or [::1]:7580", setting->key);
         return KITH_INPUT;
     }
-    if (strpbrk(value, "#\r\n")) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s: a # or a line break has no place in it", key);
-        return KITH_INPUT;
-    }
-    (void)snprintf(to, CONFIG_TEXT_MAX, "%s", value);
+    char *to = (char *)config + setting->offset;
+    memset(to, 0, setting->bytes);
+    (void)snprintf(to, setting->bytes, "%s", value);
     return KITH_OK;
 }
 
 static enum kith_err set_number(struct config *config, const struct number_setting *setting,
                                 const char *value, char why[static CONFIG_WHY_MAX])
 {
-    char *end;
+    uint32_t number;
 
-    errno = 0;
-    unsigned long number = strtoul(value, &end, 10);
-    if (errno || !isdigit((unsigned char)*value) || *end || number < setting->least ||
-        number > setting->most) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s: expected %u to %u %s", setting->key,
-                       setting->least, setting->most, setting->unit);
+    if (!number_parse(value, setting->most, &number) || number < setting->least) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s: expected a number from %u to %u (%s)",
+                       setting->key, setting->least, setting->most, setting->unit);
         return KITH_INPUT;
     }
-    *number_of(config, setting) = (uint32_t)number;
+    number_put(config, setting, number);
     return KITH_OK;
+}
+
+/* The place of a key among all settings, TEXT_COUNT + NUMBER_COUNT if it is none. */
+static size_t setting_find(const char *key)
+{
+    size_t i = 0;
+
+    while (i < TEXT_COUNT + NUMBER_COUNT &&
+           strcmp(key, i < TEXT_COUNT ? texts[i].key : numbers[i - TEXT_COUNT].key) != 0)
+        i++;
+    return i;
+}
+
+static enum kith_err set_found(struct config *config, size_t place, const char *value,
+                               char why[static CONFIG_WHY_MAX])
+{
+    if (place < TEXT_COUNT)
+        return set_text(config, &texts[place], value, why);
+    return set_number(config, &numbers[place - TEXT_COUNT], value, why);
 }
 
 enum kith_err config_set(struct config *config, const char *key, const char *value,
                          char why[static CONFIG_WHY_MAX])
 {
-    if (strcmp(key, "listen") == 0)
-        return set_text(config->listen, key, value, why);
-    if (strcmp(key, "name") == 0)
-        return set_text(config->name, key, value, why);
-    for (size_t i = 0; i < NUMBER_COUNT; i++)
-        if (strcmp(key, numbers[i].key) == 0)
-            return set_number(config, &numbers[i], value, why);
+    size_t place = setting_find(key);
+
+    if (place < TEXT_COUNT + NUMBER_COUNT)
+        return set_found(config, place, value, why);
     (void)snprintf(why, CONFIG_WHY_MAX, "there is no setting '%.64s'", key);
     return KITH_INPUT;
 }
@@ -97,15 +207,10 @@ static char *trim(char *text)
     return text;
 }
 
-#define LINE_BYTES (2 * CONFIG_TEXT_MAX + 64)
-
-static enum kith_err read_line(struct config *config, char *line, char why[static CONFIG_WHY_MAX])
+static enum kith_err read_line(struct config *config, char *line, uint32_t *seen,
+                               char why[static CONFIG_WHY_MAX])
 {
-    if (strlen(line) == LINE_BYTES - 1 && line[LINE_BYTES - 2] != '\n') {
-        (void)snprintf(why, CONFIG_WHY_MAX, "longer than %d characters", LINE_BYTES - 2);
-        return KITH_INPUT;
-    }
-    line[strcspn(line, "#\n")] = '\0';
+    line[strcspn(line, "#")] = '\0';
     char *key = trim(line);
     char *equals = strchr(key, '=');
 
@@ -116,42 +221,79 @@ static enum kith_err read_line(struct config *config, char *line, char why[stati
         return KITH_INPUT;
     }
     *equals = '\0';
-    return config_set(config, trim(key), trim(equals + 1), why);
+    key = trim(key);
+    size_t place = setting_find(key);
+    if (place < TEXT_COUNT + NUMBER_COUNT && (*seen & (1u << place))) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s: set twice", key);
+        return KITH_INPUT;
+    }
+    if (place < TEXT_COUNT + NUMBER_COUNT)
+        *seen |= 1u << place;
+    return config_set(config, key, trim(equals + 1), why);
+}
+
+static enum kith_err read_file(struct config *config, FILE *file, unsigned *number,
+                               char why[static CONFIG_WHY_MAX])
+{
+    char line[512];
+    uint32_t seen = 0;
+    enum kith_err err = KITH_OK;
+
+    for (*number = 1; !err && fgets(line, sizeof line, file); *number += 1) {
+        if (!strchr(line, '\n') && !feof(file)) {
+            (void)snprintf(why, CONFIG_WHY_MAX, "longer than %zu bytes, or not text",
+                           sizeof line - 2);
+            err = KITH_INPUT;
+        } else {
+            err = read_line(config, line, &seen, why);
+        }
+    }
+    *number -= 1;
+    if (!err && ferror(file)) {
+        (void)snprintf(why, CONFIG_WHY_MAX, "%s", error_text(KITH_IO));
+        err = KITH_IO;
+    }
+    return err;
 }
 
 enum kith_err config_read(struct config *config, const char *path, char why[static CONFIG_WHY_MAX])
 {
-    char line[LINE_BYTES];
+    struct config read = *config;
     char reason[CONFIG_WHY_MAX];
-    enum kith_err err = KITH_OK;
+    unsigned number;
     FILE *file = fopen(path, "re");
 
     if (!file) {
+        bool is_missing = errno == ENOENT;
         (void)snprintf(why, CONFIG_WHY_MAX, "%.300s: %s", path, strerror(errno));
-        return errno == ENOENT ? KITH_NOT_FOUND : KITH_PERMISSION;
+        return is_missing ? KITH_NOT_FOUND : KITH_PERMISSION;
     }
-    for (unsigned number = 1; !err && fgets(line, sizeof line, file); number++) {
-        err = read_line(config, line, reason);
-        if (err)
-            (void)snprintf(why, CONFIG_WHY_MAX, "%.200s, line %u: %.200s", path, number, reason);
-    }
-    if (!err && ferror(file)) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%.300s: %s", path, strerror(errno));
-        err = KITH_IO;
-    }
+    enum kith_err err = read_file(&read, file, &number, reason);
     (void)fclose(file);
+    if (err)
+        (void)snprintf(why, CONFIG_WHY_MAX, "%.200s, line %u: %.200s", path, number, reason);
+    else
+        *config = read;
     return err;
 }
 
-void config_write(const struct config *config, FILE *out)
+void config_write_all(const struct config *config, FILE *out)
 {
-    struct config copy = *config;
-
-    (void)fprintf(out, "# where the hub listens, HOST:PORT\nlisten = %s\n", config->listen);
-    if (*config->name)
-        (void)fprintf(out, "# what this hub is called\nname = %s\n", config->name);
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        (void)fprintf(out, "# %s\n%s = %s\n", texts[i].sentence, texts[i].key,
+                      text_get(config, &texts[i]));
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        (void)fprintf(out, "# %s (%s, %u to %u)\n%s = %u\n", numbers[i].sentence, numbers[i].unit,
-                      numbers[i].least, numbers[i].most, numbers[i].key,
-                      *number_of(&copy, &numbers[i]));
+        (void)fprintf(out, "# %s (%u to %u %s)\n%s = %u\n", numbers[i].sentence, numbers[i].least,
+                      numbers[i].most, numbers[i].unit, numbers[i].key,
+                      number_get(config, &numbers[i]));
+}
+
+void config_write_given(const struct config *config, FILE *out)
+{
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        if (strcmp(text_get(config, &texts[i]), texts[i].preset) != 0)
+            (void)fprintf(out, "%s = %s\n", texts[i].key, text_get(config, &texts[i]));
+    for (size_t i = 0; i < NUMBER_COUNT; i++)
+        if (number_get(config, &numbers[i]) != numbers[i].preset)
+            (void)fprintf(out, "%s = %u\n", numbers[i].key, number_get(config, &numbers[i]));
 }

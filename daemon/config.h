@@ -1,50 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's settings: one table of key, unit, range, default and sentence, from which the parser,
- * `--help` and the sample file derive. A settings file has lines of `key = value`; # begins a
- * comment.
+ * The hub's settings: one table of key, form, range, default and sentence, from which the parser,
+ * `--help` and the sample file derive.
+ *
+ * A settings file has lines of `key = value`; # begins a comment. A key is set at most once per
+ * file. Nothing changes while the hub runs.
  */
 #ifndef KITH_DAEMON_CONFIG_H
 #define KITH_DAEMON_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
-#include "protocol/error.h"
+#include "protocol/invite.h"
 
-/* X(field, key, default, least, most, unit, sentence) */
+#define CONFIG_NAME_MAX 64
+
+/* X(field, form, bytes, default, sentence) */
+#define CONFIG_TEXTS(X)                                                                            \
+    X(listen, CONFIG_ADDRESS, ADDRESS_MAX, "127.0.0.1:7580", "where the hub listens")              \
+    X(address, CONFIG_ADDRESS_OR_NONE, ADDRESS_MAX, "",                                            \
+      "what the founding code tells devices; empty: the address of listen")                        \
+    X(name, CONFIG_NAME, CONFIG_NAME_MAX, "", "what this hub is called, for its operator")
+
+/* X(field, default, least, most, unit, sentence) */
 #define CONFIG_NUMBERS(X)                                                                          \
-    X(sessions_max, "sessions_max", 16000, 1, 1000000, "connections",                              \
-      "connections at once; further ones are closed")                                              \
-    X(sessions_per_address_max, "sessions_per_address_max", 1024, 1, 1000000, "connections",       \
-      "connections at once from one address")                                                      \
-    X(handshake_s, "handshake_s", 10, 1, 3600, "seconds", "a handshake must be finished within")   \
-    X(stall_s, "stall_s", 60, 1, 3600, "seconds",                                                  \
-      "a connection with something under way and no progress is closed after")                     \
-    X(idle_s, "idle_s", 600, 1, 86400, "seconds",                                                  \
-      "a connection without any traffic is closed after")
-
-#define CONFIG_TEXT_MAX 256
+    X(sessions_max, 16000, 1, 1000000, "connections", "how many at once; further ones are closed") \
+    X(sessions_per_address_max, 1024, 1, 1000000, "connections",                                   \
+      "how many at once from one address")                                                         \
+    X(handshakes_max, 4096, 1, 1000000, "connections", "how many at once that are not let in yet") \
+    X(handshake_s, 10, 1, 3600, "seconds", "how long a handshake may take")                        \
+    X(stall_s, 60, 1, 3600, "seconds", "how long what is under way may make no progress")          \
+    X(idle_s, 600, 1, 86400, "seconds", "how long a session may have nothing under way")           \
+    X(stop_s, 5, 0, 600, "seconds", "how long what is in flight may take when the hub is stopped")
 
 struct config {
-    char listen[CONFIG_TEXT_MAX]; /* HOST:PORT */
-    char name[CONFIG_TEXT_MAX];
-#define CONFIG_FIELD(field, key, default, least, most, unit, sentence) uint32_t field;
-    CONFIG_NUMBERS(CONFIG_FIELD)
-#undef CONFIG_FIELD
+#define CONFIG_TEXT_FIELD(field, form, bytes, preset, sentence) char field[bytes];
+    CONFIG_TEXTS(CONFIG_TEXT_FIELD)
+#undef CONFIG_TEXT_FIELD
+#define CONFIG_NUMBER_FIELD(field, preset, least, most, unit, sentence) uint32_t field;
+    CONFIG_NUMBERS(CONFIG_NUMBER_FIELD)
+#undef CONFIG_NUMBER_FIELD
 };
 
-#define CONFIG_LISTEN_DEFAULT "127.0.0.1:7580"
-
 void config_defaults(struct config *config);
-/* Reads a file over what is there. On failure `why` says which line and what was expected. */
+
+/* What was wrong, as a sentence without a full stop. */
 #define CONFIG_WHY_MAX 512
+/* Reads a file over what is there; nothing is changed on failure. INPUT, NOT_FOUND, PERMISSION, IO.
+ */
 MUST_USE enum kith_err config_read(struct config *config, const char *path,
                                    char why[static CONFIG_WHY_MAX]);
-/* One `key = value`. */
+/* One setting; nothing is changed on failure, which is INPUT. */
 MUST_USE enum kith_err config_set(struct config *config, const char *key, const char *value,
                                   char why[static CONFIG_WHY_MAX]);
-/* Every setting with its sentence and value, as a file that config_read reads. */
-void config_write(const struct config *config, FILE *out);
+
+/* As a file that config_read reads: all settings with their sentences, or only what is not the
+ * default. */
+void config_write_all(const struct config *config, FILE *out);
+void config_write_given(const struct config *config, FILE *out);
+
+/* "host:port" or "[v6]:port" in its two halves, the brackets left out; false if it is neither. */
+bool address_split(const char *address, char host[static ADDRESS_MAX], uint16_t *port);
 
 #endif

@@ -1,43 +1,71 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One socket and the session on it. A callback turns an event into bytes, gives them to the session
- * and runs what it asks for. A connection is freed when its socket is closed and no work refers to
- * it any more.
+ * and runs what it asks for; no decision is made here that the session could make.
+ *
+ *   SERVING --session closed, or hub stops--> ENDING --peer closed, or time is up--> CLOSING -->
+ * GONE
+ *
+ * ENDING: all is sent and our half is shut; what still comes is read and thrown away, since a
+ * socket that is closed over unread bytes takes back what was sent last. A connection is freed when
+ * it is GONE and no work refers to it.
  */
 #ifndef KITH_DAEMON_CONNECTION_H
 #define KITH_DAEMON_CONNECTION_H
 
 #include "daemon/hub.h"
 
-/* No more batches are read while this much waits to be written. */
+/* A session is asked for nothing more while this much waits to be written. */
 #define CONNECTION_WRITE_HIGH (256u * 1024)
+/* How long a peer may take to close after we did. */
+#define CONNECTION_LINGER_MS 2000
+
+enum connection_stage {
+    CONNECTION_SERVING,
+    CONNECTION_ENDING,
+    CONNECTION_CLOSING,
+    CONNECTION_GONE
+};
 
 struct connection {
     struct hub *hub;
     struct connection *next;
     struct connection *previous;
     uv_tcp_t tcp;
-    struct sockaddr_storage peer;
+    uv_shutdown_t shutdown;
     struct session_hub session;
+    struct tally_line *address;
+    enum connection_stage stage;
+    uint32_t device;     /* 0 until it was let in */
+    uint32_t work_count; /* intakes and fetches under way */
     uint64_t opened_ms;
-    uint64_t progress_ms; /* the last time a byte moved */
-    uint32_t device;      /* 0 until it is known */
-    uint32_t references;  /* the socket, and each piece of work under way */
+    uint64_t progress_ms; /* the last time a byte moved or work was done */
+    uint64_t shut_ms;     /* our half is shut since; 0: not yet */
+    bool is_greeting;     /* counted in hub->handshake_count */
     bool is_reading;
-    bool has_news; /* something was stored while a batch was being read, which may have missed it */
-    bool is_ending; /* close once everything is written */
-    bool is_closing;
+    bool has_written;
+    bool has_news; /* something was stored while a fetch was under way, which may have missed it */
 };
 
-/* Takes the next connection off the listener. */
-void connection_accept(struct hub *hub, uv_stream_t *listener);
-/* An ingest that came back from the committer. */
-void connection_committed(struct ingest *ingest);
+/* Takes the next connection off the listener. MEMORY: it stays there. */
+MUST_USE enum kith_err connection_accept(struct hub *hub, uv_stream_t *listener);
 /* Something was stored: the device may have news. */
 void connection_notify(struct connection *connection);
-/* Closes what has taken too long. */
+/* Ends what has taken too long. */
 void connection_sweep(struct connection *connection, uint64_t now_ms);
-/* Ends the session now; what is being committed is still committed. */
-void connection_end(struct connection *connection);
+/* The hub stops: ends the session as soon as what is in flight is answered. */
+void connection_stop(struct connection *connection);
+/* Closes the socket now and says nothing. */
+void connection_close(struct connection *connection);
+
+/* For work: a connection is held from its start to its end. */
+void connection_hold(struct connection *connection);
+void connection_release(struct connection *connection);
+void connection_ingested(struct connection *connection, const struct ingest *ingest);
+void connection_fetched(struct connection *connection, enum kith_err err,
+                        const struct backlog *backlog);
+
+/* The wall clock. */
+uint64_t connection_clock_ms(void);
 
 #endif

@@ -2,46 +2,129 @@
 #include "daemon/control.h"
 
 #include <fcntl.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-void control_path(const char *folder, char *path, size_t size)
+#include "daemon/hub.h"
+
+#define SOCKET_NAME    "control.sock"
+#define ANSWER         "connections "
+#define ANSWER_MAX     48
+#define ANSWER_SECONDS 2
+#define BACKLOG        16
+
+struct visitor {
+    uv_pipe_t pipe;
+    uv_write_t write;
+    char text[ANSWER_MAX];
+};
+
+static void on_left(uv_handle_t *handle)
 {
-    if ((size_t)snprintf(path, size, "%s/hub.running", folder) >= size)
-        path[0] = '\0';
+    free(handle->data);
 }
 
-void control_write(const char *path, uint32_t connections)
+static void on_told(uv_write_t *write, int status)
 {
-    char text[48];
-    int fd = *path ? open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
+    struct visitor *visitor = write->data;
 
-    if (fd < 0)
-        return; /* a convenience: the hub serves without it */
-    int len = snprintf(text, sizeof text, "%10ld %10u\n", (long)getpid(), connections);
-    (void)!pwrite(fd, text, (size_t)len, 0);
-    (void)close(fd);
+    (void)status;
+    uv_close((uv_handle_t *)&visitor->pipe, on_left);
 }
 
-void control_remove(const char *path)
+static void on_visit(uv_stream_t *stream, int status)
 {
-    if (*path)
-        (void)unlink(path);
+    struct control *control = stream->data;
+    struct visitor *visitor = status == 0 ? calloc(1, sizeof *visitor) : NULL;
+
+    if (!visitor)
+        return;
+    (void)uv_pipe_init(&control->hub->loop, &visitor->pipe, 0);
+    visitor->pipe.data = visitor;
+    visitor->write.data = visitor;
+    int len = snprintf(visitor->text, sizeof visitor->text, ANSWER "%" PRIu32 "\n",
+                       control->hub->connection_count);
+    uv_buf_t buf = uv_buf_init(visitor->text, (unsigned)len);
+    if (uv_accept(stream, (uv_stream_t *)&visitor->pipe) < 0 ||
+        uv_write(&visitor->write, (uv_stream_t *)&visitor->pipe, &buf, 1, on_told) < 0)
+        uv_close((uv_handle_t *)&visitor->pipe, on_left);
 }
 
-uint32_t control_read(const char *path)
+static void path_of(int folder, char path[static sizeof((struct sockaddr_un *)0)->sun_path])
 {
-    char text[48] = "";
-    char *rest = text;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    (void)snprintf(path, sizeof((struct sockaddr_un *)0)->sun_path, "/proc/self/fd/%d/" SOCKET_NAME,
+                   folder);
+}
 
-    if (fd < 0)
-        return 0;
-    ssize_t len = read(fd, text, sizeof text - 1);
-    (void)close(fd);
-    long process = len > 0 ? strtol(text, &rest, 10) : 0;
-    unsigned long connections = strtoul(rest, NULL, 10);
-    return process > 0 && kill((pid_t)process, 0) == 0 ? (uint32_t)connections : 0;
+void control_init(struct control *control, struct hub *hub)
+{
+    (void)uv_pipe_init(&hub->loop, &control->pipe, 0);
+    control->pipe.data = control;
+    control->hub = hub;
+    control->folder = -1;
+}
+
+enum kith_err control_open(struct control *control, const char *folder)
+{
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+
+    control->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (control->folder < 0)
+        return KITH_PERMISSION;
+    (void)unlinkat(control->folder, SOCKET_NAME, 0);
+    path_of(control->folder, path);
+    if (uv_pipe_bind(&control->pipe, path) < 0 ||
+        fchmodat(control->folder, SOCKET_NAME, 0600, 0) < 0 ||
+        uv_listen((uv_stream_t *)&control->pipe, BACKLOG, on_visit) < 0)
+        return KITH_IO;
+    return KITH_OK;
+}
+
+void control_clear(struct control *control)
+{
+    if (control->folder >= 0)
+        (void)close(control->folder);
+    control->folder = -1;
+}
+
+static uint64_t read_answer(int fd)
+{
+    const struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+    char text[ANSWER_MAX];
+    size_t len = 0;
+    ssize_t count = 1;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    while (count > 0 && len < sizeof text - 1) {
+        count = read(fd, text + len, sizeof text - 1 - len);
+        len += count > 0 ? (size_t)count : 0;
+    }
+    text[len] = '\0';
+    return strncmp(text, ANSWER, strlen(ANSWER)) == 0 ? strtoull(text + strlen(ANSWER), NULL, 10)
+                                                      : 0;
+}
+
+uint64_t control_connections(const char *folder)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    uint64_t connections = 0;
+    int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (folder_fd >= 0 && fd >= 0) {
+        path_of(folder_fd, address.sun_path);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+            connections = read_answer(fd);
+    }
+    if (fd >= 0)
+        (void)close(fd);
+    if (folder_fd >= 0)
+        (void)close(folder_fd);
+    return connections;
 }

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many connections a running hub has, for `kithd stats`: a number in a file beside the store,
- * written each second that it changes. The file of a hub that is gone is told by its process
- * number.
+ * What a running hub tells its operator's other commands: whoever connects to control.sock in the
+ * data folder (mode 0600, in a folder of mode 0700) is told the figures of the moment and nothing
+ * is read from it.
  */
 #ifndef KITH_DAEMON_CONTROL_H
 #define KITH_DAEMON_CONTROL_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include <uv.h>
 
-void control_path(const char *folder, char *path, size_t size);
-void control_write(const char *path, uint32_t connections);
-void control_remove(const char *path);
-/* 0 if no hub runs there. */
-uint32_t control_read(const char *path);
+#include "protocol/error.h"
+
+struct hub;
+
+struct control {
+    uv_pipe_t pipe;
+    struct hub *hub;
+    int folder; /* a descriptor: a path by it is short enough for any socket's name */
+};
+
+void control_init(struct control *control, struct hub *hub);
+/* Only for the one process that owns the store: the socket of one that was killed is removed. */
+MUST_USE enum kith_err control_open(struct control *control, const char *folder);
+/* After the pipe was closed. */
+void control_clear(struct control *control);
+
+/* Asks the hub that runs there; 0 if none does. */
+uint64_t control_connections(const char *folder);
 
 #endif

@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/hub.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <assert.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon/connection.h"
-#include "daemon/control.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
 #include "protocol/seal.h"
 
-#define SWEEP_MS       1000
-#define LISTEN_BACKLOG 4096
+#define SWEEP_MS    1000
+#define TELL_SWEEPS 60 /* between two lines of the log about strangers */
+#define FILES_OURS  64 /* descriptors that are not connections */
+
+bool hub_is_stopping(const struct hub *hub)
+{
+    return hub->is_stopping;
+}
 
 void hub_add(struct hub *hub, struct connection *connection)
 {
@@ -37,126 +41,75 @@ void hub_remove(struct hub *hub, struct connection *connection)
     hub->connection_count--;
 }
 
-static bool is_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer)
 {
-    if (a->ss_family != b->ss_family)
-        return false;
-    if (a->ss_family == AF_INET)
-        return memcmp(&((const struct sockaddr_in *)a)->sin_addr,
-                      &((const struct sockaddr_in *)b)->sin_addr, sizeof(struct in_addr)) == 0;
-    return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
-                  &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+    const struct config *config = &hub->config;
+    bool has_room = !hub->is_stopping && hub->connection_count < config->sessions_max &&
+                    hub->handshake_count < config->handshakes_max;
+    struct tally_line *line = has_room ? tally_add(&hub->tally, peer) : NULL;
+
+    if (line && line->count > config->sessions_per_address_max) {
+        tally_remove(&hub->tally, line);
+        line = NULL;
+    }
+    hub->refused_count += !line;
+    return line;
 }
 
-bool hub_may_accept(struct hub *hub, const struct sockaddr_storage *peer)
+void hub_note_failed_handshake(struct hub *hub, enum kith_err err)
 {
-    uint32_t same = 0;
-
-    for (const struct connection *other = hub->connections; other; other = other->next)
-        same += is_same_address(&other->peer, peer);
-    if (hub->connection_count < hub->config.sessions_max &&
-        same < hub->config.sessions_per_address_max)
-        return true;
-    log_event(LOG_CONNECTION_REFUSED, hub->connection_count, same, KITH_TOO_MANY);
-    return false;
+    hub->failed_count++;
+    hub->failed_err = err ? err : KITH_LOST;
 }
 
 static void close_handle(uv_handle_t *handle)
 {
-    if (!uv_is_closing(handle))
+    if (handle->type != UV_UNKNOWN_HANDLE && !uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
-/* Once nothing is under way any more, the loop is let run out. */
+/* The commit thread is joined before the handle is closed by which it wakes the loop. */
 void hub_settle(struct hub *hub)
 {
-    if (!hub->stopping_since_ms || hub->connections || hub->work_count > 0)
+    if (!hub->is_stopping || hub->connections)
         return;
+    committer_free(&hub->committer);
     close_handle((uv_handle_t *)&hub->committed);
     close_handle((uv_handle_t *)&hub->sweep);
     close_handle((uv_handle_t *)&hub->terminate);
     close_handle((uv_handle_t *)&hub->interrupt);
 }
 
-/* A session with nothing under way ends at once, the others as soon as they are answered. */
-static void end_idle_sessions(struct hub *hub, bool is_everybody)
+/* None is freed while the list is walked: that is done by callbacks of their own. */
+static void each_connection(struct hub *hub, void (*each)(struct connection *connection))
 {
     struct connection *next;
 
     for (struct connection *connection = hub->connections; connection; connection = next) {
         next = connection->next;
-        bool is_busy = connection->references > 1 || connection->session.pending.len > 0 ||
-                       uv_stream_get_write_queue_size((uv_stream_t *)&connection->tcp) > 0;
-        if (is_everybody || !is_busy)
-            connection_end(connection);
+        each(connection);
     }
 }
 
-static void hub_stop(struct hub *hub, int signal_number)
+/* Being told twice means now. */
+static void begin_stop(struct hub *hub, uint64_t patience_ms)
 {
-    if (hub->stopping_since_ms)
-        return;
-    hub->stopping_since_ms = uv_now(&hub->loop) + 1;
-    log_event(LOG_STOPPING, hub->connection_count, (uint64_t)signal_number, hub->failure);
-    close_handle((uv_handle_t *)&hub->listener);
-    end_idle_sessions(hub, hub->failure != KITH_OK);
+    bool is_first = !hub->is_stopping;
+
+    hub->is_stopping = true;
+    hub->stop_ms = uv_now(&hub->loop) + (is_first ? patience_ms : 0);
+    close_handle((uv_handle_t *)&hub->listener.tcp);
+    close_handle((uv_handle_t *)&hub->control.pipe);
+    each_connection(hub, hub->stop_ms > uv_now(&hub->loop) ? connection_stop : connection_close);
     hub_settle(hub);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
 {
-    hub_stop(handle->data, number);
-}
+    struct hub *hub = handle->data;
 
-static void on_connection(uv_stream_t *listener, int status)
-{
-    if (status == 0)
-        connection_accept(listener->data, listener);
-}
-
-static void notify_all(struct hub *hub)
-{
-    struct connection *next;
-
-    for (struct connection *connection = hub->connections; connection; connection = next) {
-        next = connection->next;
-        connection_notify(connection);
-    }
-}
-
-static void on_committed(uv_async_t *async)
-{
-    struct hub *hub = async->data;
-    struct ingest *ingest;
-    bool has_news = false;
-
-    hub->failure = committer_failure(hub->committer);
-    if (hub->failure)
-        hub_stop(hub, 0);
-    while ((ingest = committer_take(hub->committer)) != NULL) {
-        has_news = has_news || ingest->stored_count > 0 || ingest->line_count > 0;
-        connection_committed(ingest);
-    }
-    if (has_news && !hub->stopping_since_ms)
-        notify_all(hub);
-    hub_settle(hub);
-}
-
-static void on_sweep(uv_timer_t *timer)
-{
-    struct hub *hub = timer->data;
-    uint64_t now_ms = uv_now(&hub->loop);
-    struct connection *next;
-
-    control_write(hub->control_path, hub->connection_count);
-    if (hub->stopping_since_ms) {
-        end_idle_sessions(hub, now_ms - hub->stopping_since_ms > HUB_STOP_MS);
-        return;
-    }
-    for (struct connection *connection = hub->connections; connection; connection = next) {
-        next = connection->next;
-        connection_sweep(connection, now_ms);
-    }
+    log_event(LOG_STOPPING, hub->connection_count, (uint64_t)number, KITH_OK);
+    begin_stop(hub, 1000u * (uint64_t)hub->config.stop_s);
 }
 
 static void wake_loop(void *owner)
@@ -166,145 +119,179 @@ static void wake_loop(void *owner)
     (void)uv_async_send(&hub->committed);
 }
 
-static enum kith_err parse_address(const char *text, struct sockaddr_storage *address)
+/* Others hear of news before the senders are answered: a sender's own fetch, which follows, covers
+ * them. After a failure nobody is answered: all sockets are closed first. */
+static void on_committed(uv_async_t *handle)
 {
-    char host[CONFIG_TEXT_MAX];
-    const char *colon = strrchr(text, ':');
-    char *end;
+    struct hub *hub = handle->data;
+    struct committed committed = committer_take(hub->committer);
+    struct intake *next;
 
-    if (!colon || (size_t)(colon - text) >= sizeof host)
-        return KITH_ADDRESS;
-    unsigned long port = strtoul(colon + 1, &end, 10);
-    if (end == colon + 1 || *end || port > 65535)
-        return KITH_ADDRESS;
-    size_t len = (size_t)(colon - text);
-    bool is_bracketed = len > 2 && text[0] == '[' && text[len - 1] == ']';
-    memcpy(host, text + is_bracketed, len - 2 * (size_t)is_bracketed);
-    host[len - 2 * (size_t)is_bracketed] = '\0';
-    if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)address) == 0 ||
-        uv_ip6_addr(host, (int)port, (struct sockaddr_in6 *)address) == 0)
-        return KITH_OK;
-    return KITH_ADDRESS;
-}
-
-static enum kith_err translate(int uv_error)
-{
-    switch (uv_error) {
-    case 0:
-        return KITH_OK;
-    case UV_EADDRINUSE:
-        return KITH_PORT_TAKEN;
-    case UV_EACCES:
-    case UV_EPERM:
-        return KITH_PERMISSION;
-    case UV_EADDRNOTAVAIL:
-    case UV_EAFNOSUPPORT:
-        return KITH_ADDRESS;
-    case UV_ENOMEM:
-        return KITH_MEMORY;
-    default:
-        return KITH_IO;
+    if (committed.failure && !hub->failure) {
+        hub->failure = committed.failure;
+        begin_stop(hub, 0);
+    }
+    if (committed.has_news && !hub->is_stopping)
+        each_connection(hub, connection_notify);
+    for (struct intake *intake = committed.first; intake; intake = next) {
+        next = intake->next;
+        intake_finish(intake);
     }
 }
 
-static enum kith_err hub_listen(struct hub *hub, uint16_t *port)
+static void tell_of_strangers(struct hub *hub)
 {
-    struct sockaddr_storage address;
-    int len = sizeof address;
-    enum kith_err err = parse_address(hub->config.listen, &address);
-
-    if (err)
-        return err;
-    int failed = uv_tcp_bind(&hub->listener, (struct sockaddr *)&address, 0);
-    if (!failed)
-        failed = uv_listen((uv_stream_t *)&hub->listener, LISTEN_BACKLOG, on_connection);
-    if (!failed)
-        failed = uv_tcp_getsockname(&hub->listener, (struct sockaddr *)&address, &len);
-    if (!failed)
-        *port = ntohs(address.ss_family == AF_INET ? ((struct sockaddr_in *)&address)->sin_port
-                                                   : ((struct sockaddr_in6 *)&address)->sin6_port);
-    return translate(failed);
+    if (hub->refused_count)
+        log_event(LOG_CONNECTIONS_REFUSED, hub->refused_count, hub->connection_count, KITH_OK);
+    if (hub->failed_count)
+        log_event(LOG_HANDSHAKES_FAILED, hub->failed_count, 0, hub->failed_err);
+    hub->refused_count = 0;
+    hub->failed_count = 0;
 }
 
-static void hub_wire(struct hub *hub)
+static void sweep_connection(struct connection *connection)
 {
-    (void)uv_tcp_init(&hub->loop, &hub->listener);
-    (void)uv_async_init(&hub->loop, &hub->committed, on_committed);
+    connection_sweep(connection, uv_now(&connection->hub->loop));
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    bool is_over = hub->is_stopping && uv_now(&hub->loop) >= hub->stop_ms;
+
+    if (++hub->sweep_count % TELL_SWEEPS == 0)
+        tell_of_strangers(hub);
+    listener_resume(&hub->listener);
+    each_connection(hub, is_over ? connection_close : sweep_connection);
+}
+
+static enum kith_err open_loop(struct hub *hub)
+{
+    if (uv_loop_init(&hub->loop) < 0)
+        return KITH_BUSY;
+    hub->is_looped = true;
+    if (uv_async_init(&hub->loop, &hub->committed, on_committed) < 0 ||
+        uv_signal_init(&hub->loop, &hub->terminate) < 0 ||
+        uv_signal_init(&hub->loop, &hub->interrupt) < 0)
+        return KITH_BUSY;
     (void)uv_timer_init(&hub->loop, &hub->sweep);
-    (void)uv_signal_init(&hub->loop, &hub->terminate);
-    (void)uv_signal_init(&hub->loop, &hub->interrupt);
-    hub->listener.data = hub;
+    listener_init(&hub->listener, hub);
+    control_init(&hub->control, hub);
     hub->committed.data = hub;
     hub->sweep.data = hub;
     hub->terminate.data = hub;
     hub->interrupt.data = hub;
+    return KITH_OK;
 }
 
-static void tell_ready(struct hub *hub, uint16_t port, void (*ready)(const char *address))
-{
-    char text[CONFIG_TEXT_MAX + 8];
-    struct ledger_stats stats = {0};
-    int host_len = (int)(strrchr(hub->config.listen, ':') - hub->config.listen);
-
-    (void)snprintf(text, sizeof text, "%.*s:%u", host_len, hub->config.listen, port);
-    if (ledger_stats(hub->ledger, &stats) == KITH_OK)
-        log_event(LOG_STARTED, port, stats.devices, KITH_OK);
-    ready(text);
-}
-
-static enum kith_err hub_open(struct hub *hub, const char *folder)
+static enum kith_err open_ledger(struct hub *hub, const char *folder)
 {
     enum kith_err err = keys_read(folder, &hub->keys);
-
-    if (err)
-        return err;
     const struct ledger_options options = {
         .folder = folder, .keys = &hub->keys, .is_exclusive = true};
-    err = ledger_open(&hub->ledger, &options);
+
+    if (!err)
+        err = ledger_open(&hub->ledger, &options);
     if (err)
         return err;
-    hub->committer = committer_new(hub->ledger, wake_loop, hub);
-    return hub->committer ? KITH_OK : KITH_MEMORY;
+    hub->welcome.version = KITH_PROTOCOL_VERSION;
+    ledger_incarnation(hub->ledger, hub->welcome.incarnation);
+    memcpy(hub->welcome.sign_key, hub->keys.sign_public, KEY_BYTES);
+    return KITH_OK;
 }
 
-static void hub_close(struct hub *hub)
+/* As many files as the system allows us; no more sessions than there are files. */
+static void fit_files(struct hub *hub)
 {
-    struct ledger_stats stats = {0};
+    struct rlimit files;
 
-    committer_free(&hub->committer);
-    if (hub->ledger && ledger_stats(hub->ledger, &stats) == KITH_OK)
-        log_event(LOG_STOPPED, stats.changes, hub->work_count, hub->failure);
-    ledger_close(&hub->ledger);
-    control_remove(hub->control_path);
-    seal_wipe(&hub->keys, sizeof hub->keys);
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0 ||
+        files.rlim_cur >= (rlim_t)hub->config.sessions_max + FILES_OURS)
+        return;
+    hub->config.sessions_max =
+        files.rlim_cur > FILES_OURS ? (uint32_t)(files.rlim_cur - FILES_OURS) : 1;
+    log_event(LOG_FILES_LIMITED, files.rlim_cur, hub->config.sessions_max, KITH_OK);
 }
 
-enum kith_err hub_run(struct hub *hub, const char *folder, const struct config *config,
-                      void (*ready)(const char *address))
+enum kith_err hub_open(struct hub **opened, const char *folder, const struct config *config)
 {
-    uint16_t port = 0;
+    struct hub *hub = calloc(1, sizeof *hub);
+    uint64_t seed;
 
-    memset(hub, 0, sizeof *hub);
-    hub->config = *config;
-    if (uv_loop_init(&hub->loop) < 0)
+    *opened = hub;
+    if (!hub)
         return KITH_MEMORY;
-    hub_wire(hub);
-    enum kith_err err = hub_open(hub, folder);
+    hub->config = *config;
+    hub->control.folder = -1;
+    seal_random(&seed, sizeof seed);
+    tally_init(&hub->tally, seed);
+    fit_files(hub);
+    enum kith_err err = open_ledger(hub, folder);
     if (!err)
-        err = hub_listen(hub, &port);
-    if (err) {
-        hub->stopping_since_ms = 1;
-        close_handle((uv_handle_t *)&hub->listener);
-        hub_settle(hub);
-    } else {
-        control_path(folder, hub->control_path, sizeof hub->control_path);
-        (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);
-        (void)uv_signal_start(&hub->interrupt, on_signal, SIGINT);
-        (void)uv_timer_start(&hub->sweep, on_sweep, 0, SWEEP_MS);
-        tell_ready(hub, port, ready);
-    }
+        err = open_loop(hub);
+    if (!err)
+        err = committer_new(&hub->committer, hub->ledger, wake_loop, hub);
+    if (!err && control_open(&hub->control, folder))
+        log_event(LOG_CONTROL_MISSING, 0, 0,
+                  KITH_IO); /* a convenience: the hub serves without it */
+    if (err)
+        hub_close(opened);
+    return err;
+}
+
+enum kith_err hub_listen(struct hub *hub, char bound[static ADDRESS_MAX])
+{
+    char host[ADDRESS_MAX];
+    enum kith_err err = listener_open(&hub->listener, hub->config.listen, bound);
+
+    if (!err && !address_split(bound, host, &hub->port))
+        err = KITH_ADDRESS;
+    return err;
+}
+
+/* Figures for the log; zeros where the disk gives none. */
+static struct ledger_stats count_stored(struct hub *hub)
+{
+    struct ledger_stats stats;
+
+    if (ledger_stats(hub->ledger, &stats))
+        memset(&stats, 0, sizeof stats);
+    return stats;
+}
+
+enum kith_err hub_run(struct hub *hub)
+{
+    log_event(LOG_STARTED, hub->port, count_stored(hub).devices, KITH_OK);
+    (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);
+    (void)uv_signal_start(&hub->interrupt, on_signal, SIGINT);
+    (void)uv_timer_start(&hub->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
-    hub_close(hub);
-    (void)uv_loop_close(&hub->loop);
-    return err ? err : hub->failure;
+    tell_of_strangers(hub);
+    log_event(LOG_STOPPED, count_stored(hub).changes, 0, hub->failure);
+    return hub->failure;
+}
+
+void hub_close(struct hub **closed)
+{
+    struct hub *hub = *closed;
+
+    if (!hub)
+        return;
+    if (hub->is_looped) {
+        if (!hub->is_stopping)
+            begin_stop(hub, 0);
+        (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
+        int err = uv_loop_close(&hub->loop);
+        assert(err == 0);
+        (void)err;
+    }
+    ledger_close(&hub->ledger);
+    control_clear(&hub->control);
+    tally_clear(&hub->tally);
+    seal_wipe(&hub->keys, sizeof hub->keys);
+    free(hub);
+    *closed = NULL;
 }

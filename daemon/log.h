@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hub's log: events from one list with fields that are numbers or our own error codes, one line
- * each on standard error. There is no way to pass a string: nothing that a peer sent can reach a
- * log.
+ * The hub's log: events from one list, one line each on standard error, `time event key=value...`.
+ *
+ * Fields are numbers and our own error codes. There is no way to pass a string, so nothing that a
+ * peer sent can reach a log. What strangers cause is counted and told once a minute: no stranger
+ * makes a log grow.
  */
 #ifndef KITH_DAEMON_LOG_H
 #define KITH_DAEMON_LOG_H
@@ -11,18 +13,20 @@
 
 #include "protocol/error.h"
 
-/* X(NAME, event, first field, second field): what the numbers of log_event are called. */
+/* X(NAME, event, first field, second field): what the numbers of log_event are called; "" for one
+ * that is not there. */
 #define LOG_EVENTS(X)                                                                              \
     X(STARTED, "started", "port", "devices")                                                       \
     X(STOPPING, "stopping", "connections", "signal")                                               \
-    X(STOPPED, "stopped", "changes", "unfinished")                                                 \
-    X(CONNECTION_REFUSED, "connection_refused", "connections", "of_this_address")                  \
+    X(STOPPED, "stopped", "changes", "")                                                           \
+    X(FILES_LIMITED, "files_limited", "files", "sessions_max")                                     \
+    X(CONTROL_MISSING, "control_missing", "", "")                                                  \
+    X(CONNECTIONS_REFUSED, "connections_refused", "count", "connections")                          \
+    X(HANDSHAKES_FAILED, "handshakes_failed", "count", "")                                         \
     X(SESSION_OPENED, "session_opened", "device", "mode")                                          \
-    X(SESSION_REFUSED, "session_refused", "device", "mode")                                        \
     X(SESSION_CLOSED, "session_closed", "device", "seconds")                                       \
-    X(STORED, "stored", "changes", "requests")                                                     \
-    X(COMMIT_FAILED, "commit_failed", "requests", "changes")                                       \
-    X(LOAD_FAILED, "load_failed", "device", "changes")
+    X(COMMIT_FAILED, "commit_failed", "requests", "")                                              \
+    X(LOAD_FAILED, "load_failed", "device", "")
 
 enum log_name {
 #define LOG_NAME(name, event, first, second) LOG_##name,
@@ -30,6 +34,7 @@ enum log_name {
 #undef LOG_NAME
 };
 
+/* `err` is shown unless it is KITH_OK. Any thread. */
 void log_event(enum log_name name, uint64_t first, uint64_t second, enum kith_err err);
 
 #endif

@@ -26,7 +26,8 @@
 struct office {
     struct test_hub hub;
     struct test_device ana;
-    struct ingest charts[CHARTS]; /* each with a new chart and its first change, verified */
+    struct intake charts[CHARTS]; /* each with a new chart and its first change, verified */
+    struct intake *taken;         /* handed back and not looked at yet */
     sem_t woken;
 };
 
@@ -59,8 +60,9 @@ static int office_close(void **state)
     return 0;
 }
 
-static void ingest_open(struct office *office, struct ingest *ingest)
+static void intake_open(struct office *office, struct intake *intake)
 {
+    struct ingest *ingest = &intake->ingest;
     const struct identity *identity = replica_identity(office->ana.replica);
 
     ingest_init(ingest);
@@ -78,7 +80,7 @@ static void charts_make(struct office *office)
     uint8_t circle[ID_BYTES];
 
     for (uint32_t i = 0; i < CHARTS; i++) {
-        struct ingest *ingest = &office->charts[i];
+        struct ingest *ingest = &office->charts[i].ingest;
         struct buffer frames;
         link_chart(&office->ana, "somebody", circle);
         buffer_init(&frames, BATCH_MAX);
@@ -87,7 +89,7 @@ static void charts_make(struct office *office)
         assert_int_equal(replica_fill(office->ana.replica, &sending, BATCH_MAX, &frames, &has_more),
                          KITH_OK);
         sending_clear(&sending);
-        ingest_open(office, ingest);
+        intake_open(office, &office->charts[i]);
         buffer_add(&ingest->frames, frames.ptr, frames.len);
         buffer_clear(&frames);
         ledger_verify(office->hub.ledger, ingest);
@@ -98,20 +100,40 @@ static void charts_make(struct office *office)
 static void charts_clear(struct office *office)
 {
     for (uint32_t i = 0; i < CHARTS; i++)
-        ingest_clear(&office->charts[i]);
+        ingest_clear(&office->charts[i].ingest);
+}
+
+static struct committer *committer_open(struct office *office)
+{
+    struct committer *committer;
+
+    assert_int_equal(committer_new(&committer, office->hub.ledger, wake, &office->woken), KITH_OK);
+    office->taken = NULL;
+    return committer;
+}
+
+/* Nothing is there to be looked at. */
+static void assert_none(struct office *office, struct committer *committer)
+{
+    struct committed committed = committer_take(committer);
+
+    assert_null(office->taken);
+    assert_null(committed.first);
+    assert_int_equal(committed.failure, KITH_OK);
 }
 
 /* The next one that is handed back; waits for it. */
-static struct ingest *take(struct committer *committer, sem_t *woken)
+static struct intake *take(struct office *office, struct committer *committer)
 {
     struct timespec until;
-    struct ingest *ingest;
 
     (void)clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += WAIT_S;
-    while (!(ingest = committer_take(committer)))
-        assert_int_equal(sem_timedwait(woken, &until), 0);
-    return ingest;
+    while (!office->taken && !(office->taken = committer_take(committer).first))
+        assert_int_equal(sem_timedwait(&office->woken, &until), 0);
+    struct intake *intake = office->taken;
+    office->taken = intake->next;
+    return intake;
 }
 
 static uint64_t stored_changes(const struct office *office)
@@ -125,17 +147,17 @@ static uint64_t stored_changes(const struct office *office)
 static void what_is_committed_is_handed_back_in_order_and_stored(void **state)
 {
     struct office *office = *state;
-    struct committer *committer = committer_new(office->hub.ledger, wake, &office->woken);
+    struct committer *committer = committer_open(office);
     struct session_answer answer;
 
-    assert_non_null(committer);
-    assert_null(committer_take(committer));
+    assert_none(office, committer);
     charts_make(office);
     for (uint32_t i = 0; i < CHARTS; i++)
-        assert_true(committer_add(committer, &office->charts[i]));
+        committer_add(committer, &office->charts[i]);
     for (uint32_t i = 0; i < CHARTS; i++) {
-        struct ingest *ingest = take(committer, &office->woken);
-        assert_ptr_equal(ingest, &office->charts[i]);
+        struct intake *intake = take(office, committer);
+        struct ingest *ingest = &intake->ingest;
+        assert_ptr_equal(intake, &office->charts[i]);
         /* Each holds what is in the outbox so far: the charts before it come again and are stored
          * once. */
         assert_int_equal(ingest->err, KITH_OK);
@@ -144,9 +166,8 @@ static void what_is_committed_is_handed_back_in_order_and_stored(void **state)
         assert_int_equal(answer.refusals.len, 0);
         assert_int_equal(answer.line_count, 2 * (i + 1));
     }
-    assert_null(committer_take(committer));
+    assert_none(office, committer);
     assert_int_equal(stored_changes(office), CHARTS);
-    assert_int_equal(committer_failure(committer), KITH_OK);
     committer_free(&committer);
     assert_null(committer);
     committer_free(&committer);
@@ -156,16 +177,15 @@ static void what_is_committed_is_handed_back_in_order_and_stored(void **state)
 static void what_is_queued_when_it_ends_is_committed_all_the_same(void **state)
 {
     struct office *office = *state;
-    struct committer *committer = committer_new(office->hub.ledger, wake, &office->woken);
+    struct committer *committer = committer_open(office);
 
-    assert_non_null(committer);
     charts_make(office);
     for (uint32_t i = 0; i < CHARTS; i++)
-        assert_true(committer_add(committer, &office->charts[i]));
+        committer_add(committer, &office->charts[i]);
     committer_free(&committer);
     assert_int_equal(stored_changes(office), CHARTS);
     for (uint32_t i = 0; i < CHARTS; i++)
-        assert_int_equal(office->charts[i].stored_count, 1);
+        assert_int_equal(office->charts[i].ingest.stored_count, 1);
     test_hub_reopen(&office->hub);
     assert_int_equal(stored_changes(office), CHARTS);
     charts_clear(office);
@@ -174,32 +194,30 @@ static void what_is_queued_when_it_ends_is_committed_all_the_same(void **state)
 static void more_than_one_batch_comes_back_whole_and_in_order(void **state)
 {
     struct office *office = *state;
-    struct committer *committer = committer_new(office->hub.ledger, wake, &office->woken);
-    struct ingest *ingests = calloc(MANY, sizeof *ingests);
+    struct committer *committer = committer_open(office);
+    struct intake *intakes = calloc(MANY, sizeof *intakes);
 
-    assert_non_null(committer);
-    assert_non_null(ingests);
+    assert_non_null(intakes);
     for (uint32_t i = 0; i < MANY; i++) {
-        ingest_open(office, &ingests[i]);
+        intake_open(office, &intakes[i]);
         /* Some are not well formed: they are handed back like the others. */
-        ingests[i].err = i % 5 == 0 ? KITH_MALFORMED : KITH_OK;
-        assert_true(committer_add(committer, &ingests[i]));
+        intakes[i].ingest.err = i % 5 == 0 ? KITH_MALFORMED : KITH_OK;
+        committer_add(committer, &intakes[i]);
     }
     for (uint32_t i = 0; i < MANY; i++) {
-        assert_ptr_equal(take(committer, &office->woken), &ingests[i]);
-        assert_int_equal(ingests[i].err, i % 5 == 0 ? KITH_MALFORMED : KITH_OK);
-        ingest_clear(&ingests[i]);
+        assert_ptr_equal(take(office, committer), &intakes[i]);
+        assert_int_equal(intakes[i].ingest.err, i % 5 == 0 ? KITH_MALFORMED : KITH_OK);
+        ingest_clear(&intakes[i].ingest);
     }
-    assert_null(committer_take(committer));
+    assert_none(office, committer);
     committer_free(&committer);
-    free(ingests);
+    free(intakes);
 }
 
 struct producer {
     struct committer *committer;
-    struct ingest *ingests;
+    struct intake *intakes;
     uint32_t count;
-    bool has_failed;
 };
 
 static void *produce(void *argument)
@@ -207,41 +225,38 @@ static void *produce(void *argument)
     struct producer *producer = argument;
 
     for (uint32_t i = 0; i < producer->count; i++)
-        if (!committer_add(producer->committer, &producer->ingests[i]))
-            producer->has_failed = true;
+        committer_add(producer->committer, &producer->intakes[i]);
     return NULL;
 }
 
 static void several_threads_hand_in_and_each_finds_its_own_order(void **state)
 {
     struct office *office = *state;
-    struct committer *committer = committer_new(office->hub.ledger, wake, &office->woken);
-    struct ingest *ingests = calloc(MANY, sizeof *ingests);
+    struct committer *committer = committer_open(office);
+    struct intake *intakes = calloc(MANY, sizeof *intakes);
     struct producer producers[PRODUCERS];
     pthread_t threads[PRODUCERS];
     uint32_t seen[PRODUCERS] = {0};
     const uint32_t share = MANY / PRODUCERS;
 
-    assert_non_null(committer);
-    assert_non_null(ingests);
+    assert_non_null(intakes);
     for (uint32_t i = 0; i < MANY; i++)
-        ingest_open(office, &ingests[i]);
+        intake_open(office, &intakes[i]);
     for (uint32_t i = 0; i < PRODUCERS; i++) {
-        producers[i] = (struct producer){committer, &ingests[i * share], share, false};
+        producers[i] = (struct producer){committer, &intakes[i * share], share};
         assert_int_equal(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
     }
     for (uint32_t i = 0; i < PRODUCERS * share; i++) {
-        uint32_t index = (uint32_t)(take(committer, &office->woken) - ingests);
+        uint32_t index = (uint32_t)(take(office, committer) - intakes);
         assert_int_equal(index % share, seen[index / share]++);
     }
     for (uint32_t i = 0; i < PRODUCERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
-        assert_false(producers[i].has_failed);
     }
     committer_free(&committer);
     for (uint32_t i = 0; i < MANY; i++)
-        ingest_clear(&ingests[i]);
-    free(ingests);
+        ingest_clear(&intakes[i].ingest);
+    free(intakes);
 }
 
 /* Handed in between the order to end and the end: what was added before committer_free is called is
@@ -252,19 +267,45 @@ static void ending_at_any_moment_loses_nothing(void **state)
 
     charts_make(office);
     for (uint32_t i = 0; i < CHARTS; i++) {
-        struct committer *committer = committer_new(office->hub.ledger, wake, &office->woken);
-        assert_non_null(committer);
+        struct committer *committer = committer_open(office);
         if (i % 3 == 1) {
-            struct ingest nothing;
-            ingest_open(office, &nothing);
-            assert_true(committer_add(committer, &nothing));
-            (void)take(committer, &office->woken);
-            ingest_clear(&nothing);
+            struct intake nothing = {0};
+            intake_open(office, &nothing);
+            committer_add(committer, &nothing);
+            (void)take(office, committer);
+            ingest_clear(&nothing.ingest);
         }
-        assert_true(committer_add(committer, &office->charts[i]));
+        committer_add(committer, &office->charts[i]);
         committer_free(&committer);
         assert_int_equal(stored_changes(office), i + 1);
     }
+    charts_clear(office);
+}
+
+/* The same chart again is acknowledged and is no news: a replayed flight wakes nobody. */
+static void what_was_there_already_is_no_news(void **state)
+{
+    struct office *office = *state;
+    struct committer *committer = committer_open(office);
+    struct intake again = {0};
+    struct committed committed;
+
+    charts_make(office);
+    intake_open(office, &again);
+    struct bytes frames = buffer_view(&office->charts[0].ingest.frames);
+    buffer_add(&again.ingest.frames, frames.ptr, frames.len);
+    ledger_verify(office->hub.ledger, &again.ingest);
+    struct intake *const given[] = {&office->charts[0], &again};
+    for (uint32_t i = 0; i < 2; i++) {
+        committer_add(committer, given[i]);
+        while (!(committed = committer_take(committer)).first)
+            assert_int_equal(sem_wait(&office->woken), 0);
+        assert_ptr_equal(committed.first, given[i]);
+        assert_int_equal(committed.has_news, i == 0);
+        assert_true(given[i]->ingest.line_count > 0);
+    }
+    committer_free(&committer);
+    ingest_clear(&again.ingest);
     charts_clear(office);
 }
 
@@ -278,6 +319,7 @@ int main(void)
         OFFICE(more_than_one_batch_comes_back_whole_and_in_order),
         OFFICE(several_threads_hand_in_and_each_finds_its_own_order),
         OFFICE(ending_at_any_moment_loses_nothing),
+        OFFICE(what_was_there_already_is_no_news),
     };
 
     assert_true(sodium_init() >= 0);

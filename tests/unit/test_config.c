@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hub's settings: what a line may say, what is said when it may not, and that a written file is
- * read as it was. */
+/* The hub's settings: every key of the table, what fits it and what does not, and files of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,280 +12,404 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
-#include "make.h"
 
-static char folder[64];
-static char path[128];
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
-static int folder_make(void **state)
+static char path[64];
+
+static int file_make(void **state)
 {
     (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/kith-config-XXXXXX");
-    if (!mkdtemp(folder))
-        return 1;
-    (void)snprintf(path, sizeof path, "%s/hub.conf", folder);
-    return 0;
+    (void)snprintf(path, sizeof path, "/tmp/kith-test-config-XXXXXX");
+    int fd = mkstemp(path);
+    return fd < 0 || close(fd) < 0;
 }
 
-static int folder_remove(void **state)
+static int file_remove(void **state)
 {
     (void)state;
-    (void)unlink(path);
-    return rmdir(folder);
+    return unlink(path);
 }
 
-static void file_write(const char *text)
+static void file_is(struct bytes content)
 {
-    FILE *file = fopen(path, "we");
+    FILE *file = fopen(path, "w");
 
     assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fwrite(content.ptr, 1, content.len, file), content.len);
     assert_int_equal(fclose(file), 0);
 }
 
-static void what_holds_without_a_file_lies_within_its_range(void **state)
+static struct config defaults(void)
 {
     struct config config;
-    char why[CONFIG_WHY_MAX];
-    char value[24];
 
-    (void)state;
     config_defaults(&config);
-    assert_string_equal(config.listen, CONFIG_LISTEN_DEFAULT);
-    assert_string_equal(config.name, "");
-#define CHECK(field, key, default, least, most, unit, sentence)                                    \
-    assert_int_equal(config.field, default);                                                       \
-    (void)snprintf(value, sizeof value, "%u", config.field);                                       \
-    assert_int_equal(config_set(&config, key, value, why), KITH_OK);
-    CONFIG_NUMBERS(CHECK)
-#undef CHECK
+    return config;
 }
 
-/* Every number at its ends and just beyond them. */
-static void a_number_is_taken_within_its_range_only(void **state)
+static void assert_config_equal(const struct config *a, const struct config *b)
 {
-    static const struct {
-        const char *key;
-        const char *unit;
-        uint64_t least;
-        uint64_t most;
-    } rows[] = {
-#define ROW(field, key, default, least, most, unit, sentence) {key, unit, least, most},
-        CONFIG_NUMBERS(ROW)
-#undef ROW
-    };
-    struct config config;
-    char value[24];
-    char why[CONFIG_WHY_MAX];
+#define SAME_TEXT(field, form, bytes, preset, sentence) assert_string_equal(a->field, b->field);
+    CONFIG_TEXTS(SAME_TEXT)
+#define SAME_NUMBER(field, preset, least, most, unit, sentence)                                    \
+    assert_int_equal(a->field, b->field);
+    CONFIG_NUMBERS(SAME_NUMBER)
+}
+
+static void the_defaults_are_those_of_the_table(void **state)
+{
+    struct config config = defaults();
 
     (void)state;
-    config_defaults(&config);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct {
-            uint64_t number;
-            enum kith_err err;
-        } values[] = {{rows[i].least, KITH_OK},
-                      {rows[i].most, KITH_OK},
-                      {rows[i].least - 1, KITH_INPUT},
-                      {rows[i].most + 1, KITH_INPUT},
-                      {rows[i].least + (UINT64_C(1) << 32), KITH_INPUT},
-                      {UINT64_MAX, KITH_INPUT}};
-        for (size_t k = 0; k < COUNT_OF(values); k++) {
-            (void)snprintf(value, sizeof value, "%llu", (unsigned long long)values[k].number);
-            assert_int_equal(config_set(&config, rows[i].key, value, why), values[k].err);
-            if (values[k].err) { /* says key, range and unit */
-                assert_memory_equal(why, rows[i].key, strlen(rows[i].key));
-                assert_non_null(strstr(why, rows[i].unit));
-            }
-        }
+#define IS_PRESET_TEXT(field, form, bytes, preset, sentence)                                       \
+    assert_string_equal(config.field, preset);
+    CONFIG_TEXTS(IS_PRESET_TEXT)
+#define IS_PRESET_NUMBER(field, preset, least, most, unit, sentence)                               \
+    assert_int_equal(config.field, preset);                                                        \
+    assert_in_range(preset, least, most);
+    CONFIG_NUMBERS(IS_PRESET_NUMBER)
+}
+
+static void assert_refused(const char *key, const char *value, const char *expected)
+{
+    struct config config = defaults();
+    struct config before = config;
+    char why[CONFIG_WHY_MAX] = "";
+
+    assert_int_equal(config_set(&config, key, value, why), KITH_INPUT);
+    assert_config_equal(&config, &before);
+    assert_non_null(strstr(why, key));
+    assert_non_null(strstr(why, expected));
+}
+
+static uint32_t set_number(const char *key, uint64_t value, const uint32_t *field,
+                           struct config *config)
+{
+    char text[24];
+    char why[CONFIG_WHY_MAX];
+
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    assert_int_equal(config_set(config, key, text, why), KITH_OK);
+    return *field;
+}
+
+static void refuse_number(const char *key, uint64_t value, const char *unit)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    assert_refused(key, text, unit);
+}
+
+static void every_number_takes_its_bounds_and_nothing_beyond(void **state)
+{
+    struct config config = defaults();
+
+    (void)state;
+#define TRY_BOUNDS(field, preset, least, most, unit, sentence)                                     \
+    assert_int_equal(set_number(#field, least, &config.field, &config), least);                    \
+    assert_int_equal(set_number(#field, most, &config.field, &config), most);                      \
+    refuse_number(#field, (uint64_t)(most) + 1, unit);                                             \
+    if ((least) > 0)                                                                               \
+        refuse_number(#field, (uint64_t)(least)-1, unit);
+    CONFIG_NUMBERS(TRY_BOUNDS)
+}
+
+static void a_number_is_digits_alone_in_the_unit_of_its_key(void **state)
+{
+    static const char *const wrong[] = {
+        "",     "x",   "-1",    "+1",         "1.5",
+        "0x10", "1e3", " 1",    "1 ",         "5 s",
+        "5s",   "10m", "1,000", "4294967297", "99999999999999999999999999"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+#define TRY_WRONG(field, preset, least, most, unit, sentence)                                      \
+    assert_refused(#field, wrong[i], unit);
+        CONFIG_NUMBERS(TRY_WRONG)
     }
 }
 
-static void a_value_that_is_no_number_is_refused_and_changes_nothing(void **state)
+static bool ends_with(const char *text, const char *end)
 {
-    static const char *const values[] = {
-        "",
-        " ",
-        "-1",
-        "+5",
-        " 5",
-        "5 ",
-        "5s",
-        "5 seconds",
-        "0x10",
-        "1e3",
-        "1.5",
-        "five",
-        "5,000",
-        "99999999999999999999999",
-        " -18446744073709551611",
-        "\t5",
-    };
-    struct config config;
-    char why[CONFIG_WHY_MAX];
+    size_t len = strlen(text);
 
-    (void)state;
-    config_defaults(&config);
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
-        if (config_set(&config, "handshake_s", values[i], why) != KITH_INPUT)
-            fail_msg("'%s'", values[i]);
-        assert_string_equal(why, "handshake_s: expected 1 to 3600 seconds");
-        assert_int_equal(config.handshake_s, 10);
-    }
+    return len >= strlen(end) && strcmp(&text[len - strlen(end)], end) == 0;
 }
 
-static void a_text_has_its_limit_and_holds_nothing_a_file_could_not(void **state)
+static void the_unit_of_a_time_is_in_its_key(void **state)
 {
-    struct config config;
-    char text[CONFIG_TEXT_MAX + 1];
-    char why[CONFIG_WHY_MAX];
-
     (void)state;
-    config_defaults(&config);
-    memset(text, 'h', sizeof text - 1);
-    text[sizeof text - 1] = '\0';
-    assert_int_equal(config_set(&config, "name", text, why), KITH_INPUT);
-    assert_int_equal(config_set(&config, "listen", text, why), KITH_INPUT);
-    assert_string_equal(config.listen, CONFIG_LISTEN_DEFAULT);
-    text[sizeof text - 2] = '\0';
-    assert_int_equal(config_set(&config, "name", text, why), KITH_OK);
-    assert_string_equal(config.name, text);
-    static const char *const bad[] = {"Hub #2", "two\nlines", "a\rb"};
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        assert_int_equal(config_set(&config, "name", bad[i], why), KITH_INPUT);
-        assert_memory_equal(why, "name: ", 6);
-    }
+#define CHECK_UNIT(field, preset, least, most, unit, sentence)                                     \
+    assert_int_equal(strcmp(unit, "seconds") == 0, ends_with(#field, "_s"));
+    CONFIG_NUMBERS(CHECK_UNIT)
 }
 
-static void a_setting_that_does_not_exist_is_named(void **state)
-{
-    static const char *const keys[] = {"",          "Listen",       "listen ",
-                                       "handshake", "handshake_ms", "sessions-max"};
-    struct config config;
-    char why[CONFIG_WHY_MAX];
-
-    (void)state;
-    config_defaults(&config);
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        assert_int_equal(config_set(&config, keys[i], "1", why), KITH_INPUT);
-        assert_non_null(strstr(why, keys[i]));
-    }
-}
-
-static void a_file_is_read_line_by_line_or_refused_with_the_line(void **state)
+static void an_address_is_a_host_and_a_port(void **state)
 {
     static const struct {
         const char *text;
-        unsigned line; /* 0: taken */
+        const char *host; /* NULL: refused */
+        uint16_t port;
     } rows[] = {
-        {"", 0},
-        {"\n\n# nothing\n   # indented\n", 0},
-        {"idle_s=30\n", 0},
-        {"  idle_s\t=  30  # half a minute\n", 0},
-        {"idle_s = 30", 0},
-        {"idle_s = 30\r\n", 0},
-        {"idle_s = 40\nidle_s = 30\n", 0},
-        {"idle_s\n", 1},
-        {"\nidle_s 30\n", 2},
-        {"= 30\n", 1},
-        {"idle_s =\n", 1},
-        {"idle_s = # 30\n", 1},
-        {"idle_s = 30 = 40\n", 1},
-        {"idle_s = 30\nstall_s = 1m\n", 2},
-        {"idle_s = 30\n\n\nnonsense = 1\n", 4},
+        {"127.0.0.1:7580", "127.0.0.1", 7580},
+        {"hub.example.org:443", "hub.example.org", 443},
+        {"[::1]:7580", "::1", 7580},
+        {"[fe80::1%eth0]:1", "fe80::1%eth0", 1},
+        {"0.0.0.0:0", "0.0.0.0", 0},
+        {"h:65535", "h", 65535},
+        {"", NULL, 0},
+        {"h", NULL, 0},
+        {":1", NULL, 0},
+        {"h:", NULL, 0},
+        {"h:65536", NULL, 0},
+        {"h:-1", NULL, 0},
+        {"h:+1", NULL, 0},
+        {"h:1 ", NULL, 0},
+        {"h:0x1", NULL, 0},
+        {"::1:7580", NULL, 0},
+        {"[]:1", NULL, 0},
+        {"[::1:1", NULL, 0},
+        {"a b:1", NULL, 0},
+        {"a\"b:1", NULL, 0},
+        {"a\\b:1", NULL, 0},
+        {"a\nb:1", NULL, 0},
+        {"\xc3\xa4:1", NULL, 0},
     };
-    char expected[160];
-    char why[CONFIG_WHY_MAX];
+    char host[ADDRESS_MAX];
+    uint16_t port;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct config config;
-        config_defaults(&config);
-        file_write(rows[i].text);
-        assert_int_equal(config_read(&config, path, why), rows[i].line ? KITH_INPUT : KITH_OK);
-        if (strstr(rows[i].text, "30") && !rows[i].line)
-            assert_int_equal(config.idle_s, 30);
-        (void)snprintf(expected, sizeof expected, "%s, line %u: ", path, rows[i].line);
-        if (rows[i].line)
-            assert_memory_equal(why, expected, strlen(expected));
+        assert_int_equal(address_split(rows[i].text, host, &port), rows[i].host != NULL);
+        if (!rows[i].host) {
+            assert_refused("listen", rows[i].text, "HOST:PORT");
+            continue;
+        }
+        assert_string_equal(host, rows[i].host);
+        assert_int_equal(port, rows[i].port);
     }
 }
 
-/* What a buffer does not hold must not be taken for the next line. */
-static void a_line_of_any_length_is_one_line(void **state)
+static void an_address_that_no_code_could_carry_is_refused(void **state)
 {
-    struct config config;
-    char text[4096];
-    char why[CONFIG_WHY_MAX];
-    char expected[160];
+    char text[ADDRESS_MAX + 8];
+    char host[ADDRESS_MAX];
+    uint16_t port;
 
     (void)state;
-    (void)snprintf(expected, sizeof expected, "%s, line 2: ", path);
-    for (size_t len = 540; len < 600; len++) {
-        config_defaults(&config);
-        (void)snprintf(text, sizeof text, "stall_s = 5\n#%*sidle_s = 30\n", (int)len, "");
-        file_write(text);
-        if (config_read(&config, path, why)) /* too long: refused as such */
-            assert_memory_equal(why, expected, strlen(expected));
-        assert_int_equal(config.idle_s, 600);
+    for (size_t len = ADDRESS_MAX - 2; len < ADDRESS_MAX + 2; len++) {
+        memset(text, 'h', len);
+        memcpy(text + len - 2, ":1", 3);
+        assert_int_equal(address_split(text, host, &port), len < ADDRESS_MAX);
     }
 }
 
-static void what_cannot_be_read_is_not_taken_for_empty(void **state)
+static void the_address_for_devices_may_be_left_out(void **state)
 {
-    struct config config;
+    struct config config = defaults();
     char why[CONFIG_WHY_MAX];
 
     (void)state;
-    config_defaults(&config);
-    assert_int_equal(config_read(&config, path, why), KITH_NOT_FOUND);
-    assert_memory_equal(why, path, strlen(path));
-    assert_int_not_equal(config_read(&config, folder, why), KITH_OK);
-    assert_memory_equal(why, folder, strlen(folder));
+    assert_int_equal(config_set(&config, "address", "hub.example.org:443", why), KITH_OK);
+    assert_string_equal(config.address, "hub.example.org:443");
+    assert_int_equal(config_set(&config, "address", "", why), KITH_OK);
+    assert_string_equal(config.address, "");
+    assert_refused("address", "nowhere", "HOST:PORT");
 }
 
-static void a_written_file_is_read_as_it_was(void **state)
+static void a_name_is_one_line_that_a_file_can_hold(void **state)
 {
-    struct config written;
-    struct config read;
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+    char longest[CONFIG_NAME_MAX + 1];
+
+    (void)state;
+    assert_int_equal(config_set(&config, "name", "Puertas Abiertas, ni\xc3\xb1os = 3", why),
+                     KITH_OK);
+    assert_string_equal(config.name, "Puertas Abiertas, ni\xc3\xb1os = 3");
+    assert_refused("name", "two\nlines", "one line");
+    assert_refused("name", "a # comment", "#");
+    assert_refused("name", "bell\a", "one line");
+    memset(longest, 'n', sizeof longest);
+    longest[CONFIG_NAME_MAX] = '\0';
+    assert_refused("name", longest, "bytes");
+    longest[CONFIG_NAME_MAX - 1] = '\0';
+    assert_int_equal(config_set(&config, "name", longest, why), KITH_OK);
+}
+
+static void a_key_that_is_not_in_the_table_is_named(void **state)
+{
+    (void)state;
+    assert_refused("sessions", "1", "no setting");
+    assert_refused("Listen", "127.0.0.1:1", "no setting");
+}
+
+static struct config unusual(void)
+{
+    struct config config = defaults();
+
+    (void)snprintf(config.listen, sizeof config.listen, "[::]:1");
+    (void)snprintf(config.address, sizeof config.address, "hub.example.org:2");
+    (void)snprintf(config.name, sizeof config.name, "a name = of sorts");
+#define RAISE(field, preset, least, most, unit, sentence) config.field++;
+    CONFIG_NUMBERS(RAISE)
+    return config;
+}
+
+static void what_is_written_reads_back_the_same(void **state)
+{
+    static void (*const writers[])(const struct config *config, FILE *out) = {config_write_all,
+                                                                              config_write_given};
+    const struct config written[] = {defaults(), unusual()};
     char why[CONFIG_WHY_MAX];
 
     (void)state;
-    for (unsigned named = 0; named < 2; named++) {
-        config_defaults(&written);
-        assert_int_equal(config_set(&written, "listen", "[::1]:7580", why), KITH_OK);
-        if (named)
-            assert_int_equal(config_set(&written, "name", "Open Door = ours", why), KITH_OK);
-#define SET(field, key, default, least, most, unit, sentence) written.field = (most)-1;
-        CONFIG_NUMBERS(SET)
-#undef SET
-        FILE *file = fopen(path, "we");
+    for (size_t i = 0; i < 4; i++) {
+        struct config read = defaults();
+        FILE *file = fopen(path, "w");
         assert_non_null(file);
-        config_write(&written, file);
+        writers[i % 2](&written[i / 2], file);
         assert_int_equal(fclose(file), 0);
-        config_defaults(&read);
         assert_int_equal(config_read(&read, path, why), KITH_OK);
-        assert_memory_equal(&read, &written, sizeof read);
+        assert_config_equal(&read, &written[i / 2]);
     }
+}
+
+static void a_default_is_not_written_down_for_good(void **state)
+{
+    struct config config = defaults();
+    char text[256] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+
+    (void)state;
+    assert_non_null(out);
+    config.idle_s = 77;
+    config_write_given(&config, out);
+    assert_int_equal(fclose(out), 0);
+    assert_string_equal(text, "idle_s = 77\n");
+}
+
+static void a_file_may_have_comments_blank_lines_and_white_space(void **state)
+{
+    struct config config = defaults();
+    struct config expected = defaults();
+    char why[CONFIG_WHY_MAX];
+
+    (void)state;
+    expected.idle_s = 7;
+    expected.stall_s = 8;
+    (void)snprintf(expected.name, sizeof expected.name, "Open  Door");
+    file_is(bytes_text("# a hub\n\n  idle_s=7   # short\r\n\tstall_s\t=\t8\n   \nname =  Open  "
+                       "Door  \naddress =\n#"));
+    assert_int_equal(config_read(&config, path, why), KITH_OK);
+    assert_config_equal(&config, &expected);
+}
+
+static void a_last_line_without_an_end_counts(void **state)
+{
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+
+    (void)state;
+    file_is(bytes_text("idle_s = 7"));
+    assert_int_equal(config_read(&config, path, why), KITH_OK);
+    assert_int_equal(config.idle_s, 7);
+}
+
+static void a_later_file_goes_over_an_earlier_one(void **state)
+{
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+
+    (void)state;
+    file_is(bytes_text("idle_s = 7\nstall_s = 8\n"));
+    assert_int_equal(config_read(&config, path, why), KITH_OK);
+    file_is(bytes_text("idle_s = 9\n"));
+    assert_int_equal(config_read(&config, path, why), KITH_OK);
+    assert_int_equal(config.idle_s, 9);
+    assert_int_equal(config.stall_s, 8);
+}
+
+static void a_wrong_line_is_named_and_nothing_of_its_file_counts(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *why;
+    } rows[] = {
+        {"idle_s = 7\nidle\n", "line 2: expected key = value"},
+        {"idle_s = 7\n\nidle_s = 8\n", "line 3: idle_s: set twice"},
+        {"idle_s = 7\nlisten = 1\n", "line 2: listen: expected HOST:PORT"},
+        {"idle_s = 7\nstall_s = 0\n",
+         "line 2: stall_s: expected a number from 1 to 3600 (seconds)"},
+        {"idle_s = 7\n= 3\n", "line 2: there is no setting ''"},
+        {"colour = red\n", "line 1: there is no setting 'colour'"},
+    };
+    const struct config before = defaults();
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct config config = before;
+        char why[CONFIG_WHY_MAX] = "";
+        file_is(bytes_text(rows[i].text));
+        assert_int_equal(config_read(&config, path, why), KITH_INPUT);
+        assert_config_equal(&config, &before);
+        assert_non_null(strstr(why, path));
+        assert_non_null(strstr(why, rows[i].why));
+    }
+}
+
+static void a_file_that_is_not_text_is_refused(void **state)
+{
+    uint8_t noise[5000];
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+
+    (void)state;
+    memset(noise, 'x', sizeof noise);
+    file_is(bytes_of(noise, sizeof noise));
+    assert_int_equal(config_read(&config, path, why), KITH_INPUT);
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)(i * 167 + 13);
+    file_is(bytes_of(noise, sizeof noise));
+    assert_int_equal(config_read(&config, path, why), KITH_INPUT);
+    file_is(bytes_of("idle_s = 7\0garbage\n", 20));
+    assert_int_equal(config_read(&config, path, why), KITH_INPUT);
+}
+
+static void a_missing_file_is_not_found(void **state)
+{
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX] = "";
+
+    (void)state;
+    assert_int_equal(config_read(&config, "/tmp/kith-test-config-none/of/these", why),
+                     KITH_NOT_FOUND);
+    assert_non_null(strstr(why, "/tmp/kith-test-config-none/of/these"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_holds_without_a_file_lies_within_its_range),
-        cmocka_unit_test(a_number_is_taken_within_its_range_only),
-        cmocka_unit_test(a_value_that_is_no_number_is_refused_and_changes_nothing),
-        cmocka_unit_test(a_text_has_its_limit_and_holds_nothing_a_file_could_not),
-        cmocka_unit_test(a_setting_that_does_not_exist_is_named),
-        cmocka_unit_test_setup_teardown(a_file_is_read_line_by_line_or_refused_with_the_line,
-                                        folder_make, folder_remove),
-        cmocka_unit_test_setup_teardown(a_line_of_any_length_is_one_line, folder_make,
-                                        folder_remove),
-        cmocka_unit_test_setup_teardown(what_cannot_be_read_is_not_taken_for_empty, folder_make,
-                                        folder_remove),
-        cmocka_unit_test_setup_teardown(a_written_file_is_read_as_it_was, folder_make,
-                                        folder_remove),
+        cmocka_unit_test(the_defaults_are_those_of_the_table),
+        cmocka_unit_test(every_number_takes_its_bounds_and_nothing_beyond),
+        cmocka_unit_test(a_number_is_digits_alone_in_the_unit_of_its_key),
+        cmocka_unit_test(the_unit_of_a_time_is_in_its_key),
+        cmocka_unit_test(an_address_is_a_host_and_a_port),
+        cmocka_unit_test(an_address_that_no_code_could_carry_is_refused),
+        cmocka_unit_test(the_address_for_devices_may_be_left_out),
+        cmocka_unit_test(a_name_is_one_line_that_a_file_can_hold),
+        cmocka_unit_test(a_key_that_is_not_in_the_table_is_named),
+        cmocka_unit_test(what_is_written_reads_back_the_same),
+        cmocka_unit_test(a_default_is_not_written_down_for_good),
+        cmocka_unit_test(a_file_may_have_comments_blank_lines_and_white_space),
+        cmocka_unit_test(a_last_line_without_an_end_counts),
+        cmocka_unit_test(a_later_file_goes_over_an_earlier_one),
+        cmocka_unit_test(a_wrong_line_is_named_and_nothing_of_its_file_counts),
+        cmocka_unit_test(a_file_that_is_not_text_is_refused),
+        cmocka_unit_test(a_missing_file_is_not_found),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, file_make, file_remove);
 }

@@ -50,15 +50,21 @@ static void hub_ready(const char *address)
 
 static void hub_serve(const char *data)
 {
-    struct hub *hub = calloc(1, sizeof *hub);
+    struct hub *hub;
     struct config config;
+    char bound[ADDRESS_MAX];
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (!hub || !freopen("/dev/null", "we", stderr))
+    if (!freopen("/dev/null", "we", stderr))
         _exit(1);
     config_defaults(&config);
     (void)snprintf(config.listen, sizeof config.listen, "127.0.0.1:0");
-    _exit(hub_run(hub, data, &config, hub_ready) ? 1 : 0);
+    if (hub_open(&hub, data, &config) || hub_listen(hub, bound))
+        _exit(1);
+    hub_ready(bound);
+    int code = hub_run(hub) ? 1 : 0;
+    hub_close(&hub);
+    _exit(code);
 }
 
 static int hub_start(void)

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/listener.h"
+
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/connection.h"
+
+#define LISTEN_BACKLOG 4096
+
+void listener_init(struct listener *listener, struct hub *hub)
+{
+    (void)uv_tcp_init(&hub->loop, &listener->tcp);
+    listener->tcp.data = listener;
+    listener->hub = hub;
+}
+
+static void take_next(struct listener *listener)
+{
+    listener->is_waiting =
+        connection_accept(listener->hub, (uv_stream_t *)&listener->tcp) == KITH_MEMORY;
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    if (status == 0)
+        take_next(stream->data);
+}
+
+void listener_resume(struct listener *listener)
+{
+    if (listener->is_waiting && !uv_is_closing((uv_handle_t *)&listener->tcp))
+        take_next(listener);
+}
+
+static enum kith_err uv_error(int code)
+{
+    switch (code) {
+    case 0:
+        return KITH_OK;
+    case UV_EADDRINUSE:
+        return KITH_PORT_TAKEN;
+    case UV_EACCES:
+    case UV_EPERM:
+        return KITH_PERMISSION;
+    case UV_ENOMEM:
+        return KITH_MEMORY;
+    case UV_EMFILE:
+    case UV_ENFILE:
+        return KITH_BUSY;
+    default:
+        return KITH_ADDRESS;
+    }
+}
+
+static enum kith_err look_up(const char *address, struct sockaddr_storage *found)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    char host[ADDRESS_MAX];
+    char service[8];
+    uint16_t port;
+
+    if (!address_split(address, host, &port))
+        return KITH_ADDRESS;
+    (void)snprintf(service, sizeof service, "%u", port);
+    if (getaddrinfo(host, service, &hints, &list) != 0 || list->ai_addrlen > sizeof *found)
+        return KITH_ADDRESS;
+    memset(found, 0, sizeof *found);
+    memcpy(found, list->ai_addr, list->ai_addrlen);
+    freeaddrinfo(list);
+    return KITH_OK;
+}
+
+static enum kith_err write_bound(const struct listener *listener, char bound[static ADDRESS_MAX])
+{
+    struct sockaddr_storage address;
+    int len = sizeof address;
+    char host[NI_MAXHOST];
+    char service[NI_MAXSERV];
+
+    if (uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len) < 0 ||
+        getnameinfo((struct sockaddr *)&address, (socklen_t)len, host, sizeof host, service,
+                    sizeof service, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return KITH_ADDRESS;
+    bool is_v6 = address.ss_family == AF_INET6;
+    (void)snprintf(bound, ADDRESS_MAX, "%s%.100s%s:%.8s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+                   service);
+    return KITH_OK;
+}
+
+enum kith_err listener_open(struct listener *listener, const char *address,
+                            char bound[static ADDRESS_MAX])
+{
+    struct sockaddr_storage found;
+    enum kith_err err = look_up(address, &found);
+
+    if (!err)
+        err = uv_error(uv_tcp_bind(&listener->tcp, (struct sockaddr *)&found, 0));
+    if (!err)
+        err = uv_error(uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG, on_connection));
+    return err ? err : write_bound(listener, bound);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where devices come in: one TCP port on one address. */
+#ifndef KITH_DAEMON_LISTENER_H
+#define KITH_DAEMON_LISTENER_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "protocol/invite.h"
+
+struct hub;
+
+struct listener {
+    uv_tcp_t tcp;
+    struct hub *hub;
+    bool is_waiting; /* a connection could not be taken yet for want of memory */
+};
+
+void listener_init(struct listener *listener, struct hub *hub);
+/* `address` is HOST:PORT; a name is looked up, which may take a while. `bound` gets the numeric
+ * address with the port that it is. PORT_TAKEN, ADDRESS, PERMISSION, ... */
+MUST_USE enum kith_err listener_open(struct listener *listener, const char *address,
+                                     char bound[static ADDRESS_MAX]);
+/* Tries again to take what is waiting. */
+void listener_resume(struct listener *listener);
+
+#endif
