@@ -120,6 +120,12 @@ static enum kith_err read_credit(struct session_hub *session, struct frame *fram
     return err;
 }
 
+/* Message 1 proves nothing about the psk of an invitation: its secret is in message 2. */
+static bool may_bring_data(const struct session_hub *session)
+{
+    return session->state != HUB_LOOKING || session->channel.mode == CHANNEL_SYNC;
+}
+
 static enum kith_err read_frame(struct session_hub *session, struct frame *frame, struct bytes raw,
                                 bool *has_data)
 {
@@ -137,6 +143,8 @@ static enum kith_err read_frame(struct session_hub *session, struct frame *frame
     case FRAME_CIRCLE:
     case FRAME_ROSTER:
     case FRAME_INVITE:
+        if (!may_bring_data(session))
+            return KITH_STATE;
         *has_data = true;
         buffer_add(&session->ingest, raw.ptr, raw.len);
         return session->ingest.err;

@@ -235,6 +235,8 @@ void ledger_verify(struct ledger *ledger, struct ingest *ingest)
     struct wire_in batch = wire_open(buffer_view(&ingest->frames));
     struct frame frame;
 
+    if (ingest->mode == CHANNEL_JOIN)
+        ingest->err = ledger_count_attempt(ledger, ingest->device);
     (void)pthread_rwlock_rdlock(&ledger->roster_lock);
     const struct roster_device *device = roster_device(&ledger->roster, ingest->device);
     memcpy(verifier.agency, ledger->roster.agency, ID_BYTES);

@@ -130,22 +130,40 @@ static enum kith_err identify_founder(struct ledger *ledger, uint8_t psk[static 
     return store_commit(&txn);
 }
 
-/* Counts one more attempt on an invitation; TOO_MANY once there were enough. */
-static enum kith_err count_attempt(struct ledger *ledger, uint32_t device)
+static bool is_used_up(const struct ledger *ledger, uint32_t device)
 {
-    if (device > ledger->attempts_room) {
-        uint32_t room = ledger->roster.device_count + 64;
-        uint8_t *larger = realloc(ledger->attempts, room);
-        if (!larger)
-            return KITH_MEMORY;
-        memset(larger + ledger->attempts_room, 0, room - ledger->attempts_room);
-        ledger->attempts = larger;
-        ledger->attempts_room = room;
-    }
-    if (ledger->attempts[device - 1] >= LEDGER_ATTEMPTS_MAX)
-        return KITH_TOO_MANY;
-    ledger->attempts[device - 1]++;
+    return device <= ledger->attempts_room && ledger->attempts[device - 1] >= LEDGER_ATTEMPTS_MAX;
+}
+
+static enum kith_err make_room(struct ledger *ledger, uint32_t device)
+{
+    uint32_t room = ledger->roster.device_count + 64;
+    uint8_t *larger = device > ledger->attempts_room ? realloc(ledger->attempts, room) : NULL;
+
+    if (device <= ledger->attempts_room)
+        return KITH_OK;
+    if (!larger)
+        return KITH_MEMORY;
+    memset(larger + ledger->attempts_room, 0, room - ledger->attempts_room);
+    ledger->attempts = larger;
+    ledger->attempts_room = room;
     return KITH_OK;
+}
+
+enum kith_err ledger_count_attempt(struct ledger *ledger, uint32_t device)
+{
+    enum kith_err err = KITH_OK;
+
+    (void)pthread_rwlock_wrlock(&ledger->roster_lock);
+    bool is_known = roster_device(&ledger->roster, device) != NULL;
+    if (is_known)
+        err = make_room(ledger, device);
+    if (is_known && !err && is_used_up(ledger, device))
+        err = KITH_TOO_MANY;
+    if (is_known && !err)
+        ledger->attempts[device - 1]++;
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    return err;
 }
 
 static enum kith_err identify_joiner(struct ledger *ledger, const struct ledger_visitor *visitor,
@@ -154,9 +172,8 @@ static enum kith_err identify_joiner(struct ledger *ledger, const struct ledger_
 {
     if (!device || device->state != DEVICE_INVITED || device->expires_s <= visitor->now_s)
         return KITH_EXPIRED;
-    enum kith_err err = count_attempt(ledger, visitor->device);
-    if (err)
-        return err;
+    if (is_used_up(ledger, visitor->device))
+        return KITH_TOO_MANY;
     struct store_txn txn = store_begin(ledger->store, STORE_READ);
     if (!hub_psk_get(&txn, visitor->device, psk))
         store_fail(&txn, KITH_EXPIRED);

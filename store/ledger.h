@@ -42,8 +42,8 @@ void ledger_close(struct ledger **ledger);
 void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static INCARNATION_BYTES]);
 
 /* May a peer come in? KITH_OK, or the reason to tell it. `psk` is set for JOIN and FOUND.
- * JOIN counts as an attempt on that invitation; after LEDGER_ATTEMPTS_MAX it is closed with
- * TOO_MANY until a restart. */
+ * Whoever proves an invitation's psk may try LEDGER_ATTEMPTS_MAX times (ledger_verify counts); then
+ * it is closed with TOO_MANY until a restart. Who does not prove it uses nothing up. */
 #define LEDGER_ATTEMPTS_MAX 10
 struct ledger_visitor {
     enum channel_mode mode;
@@ -84,7 +84,9 @@ struct ingest {
 void ingest_init(struct ingest *ingest);
 void ingest_clear(struct ingest *ingest);
 
-/* Checks forms, hashes and signatures; nothing is stored. Sets ingest->err. */
+/* Checks forms, hashes and signatures; nothing is stored. Sets ingest->err. Data of a session that
+ * is joining counts as one attempt on its invitation: a session hands none out before its peer has
+ * proved the psk. */
 void ledger_verify(struct ledger *ledger, struct ingest *ingest);
 /* Stores what is admissible of all of them in one durable transaction and composes their answers.
  * If it fails, nothing was stored and every session must end with the error. */

@@ -35,6 +35,8 @@ struct ingest_item {
     enum kith_err verdict; /* what the commit decided: KITH_OK, or why it is refused */
 };
 
+/* One more attempt on an invitation; TOO_MANY once there were enough. Takes the roster's lock. */
+MUST_USE enum kith_err ledger_count_attempt(struct ledger *ledger, uint32_t device);
 /* Reads the roster from the store anew. */
 MUST_USE enum kith_err ledger_read_roster(struct ledger *ledger);
 

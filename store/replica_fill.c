@@ -181,6 +181,26 @@ static void write_pull(struct filler *filler)
     filler->sending->is_pull_answered = false;
 }
 
+/* A founder's entry names what comes with WELCOME; an enrolment proves its invitation's psk, which
+ * message 1 cannot; any other one needs a head to stand on. */
+static bool is_request_ready(const struct filler *filler)
+{
+    const struct sending *sending = filler->sending;
+
+    switch (sending->request.entry.type) {
+    case ROSTER_FOUND:
+        return !sending->request.waits_for_hub;
+    case ROSTER_ENROL:
+        return sending->is_pull_answered;
+    case ROSTER_INVITE:
+    case ROSTER_ROLE:
+    case ROSTER_END:
+    case ROSTER_RENEW:
+        break;
+    }
+    return filler->replica->roster.count > 0;
+}
+
 /* The roster entry somebody waits for, on the head as it is now. */
 static enum kith_err write_request(struct filler *filler)
 {
@@ -190,9 +210,7 @@ static enum kith_err write_request(struct filler *filler)
 
     bool is_open =
         request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
-    bool is_ready =
-        request->entry.type == ROSTER_FOUND ? !request->waits_for_hub : roster->count > 0;
-    if (!is_open || !is_ready || filler->sending->is_stale)
+    if (!is_open || !is_request_ready(filler) || filler->sending->is_stale)
         return KITH_OK;
     if (request->entry.type == ROSTER_INVITE || request->entry.type == ROSTER_RENEW)
         request->entry.device = roster->device_count + 1;

@@ -1158,6 +1158,44 @@ static void an_enrolment_counts_under_its_own_noise_key_in_time_and_in_its_own_s
     test_device_close(&joiner);
 }
 
+static enum kith_err try_to_enrol(struct office *office, struct test_device *joiner,
+                                  const struct buffer *frames, bool is_other_key)
+{
+    struct ingest ingest;
+
+    visitor_ingest(&ingest, joiner, CHANNEL_JOIN, buffer_view(frames));
+    ingest.noise_key[0] ^= is_other_key;
+    return submit(office, &ingest).err;
+}
+
+/* Whoever knows the hub's key can knock as any invited device; only who has proved the psk gets so
+ * far that data is handed in. */
+static void an_invitation_is_used_up_by_tries_with_its_psk_alone(void **state)
+{
+    struct office *office = *state;
+    struct test_device joiner;
+    struct invitation invitation;
+    struct buffer frames;
+    uint8_t first;
+
+    test_device_open(&joiner);
+    buffer_init(&frames, BATCH_MAX);
+    enrolment_make(office, &joiner, &invitation, &frames);
+    send_psk(office, &office->founder, invitation.entry.device, 7);
+    for (unsigned i = 0; i < 100 * LEDGER_ATTEMPTS_MAX; i++)
+        assert_int_equal(stored_psk(office, invitation.entry.device, &first), KITH_OK);
+    for (unsigned i = 0; i < LEDGER_ATTEMPTS_MAX; i++) {
+        assert_int_equal(stored_psk(office, invitation.entry.device, &first), KITH_OK);
+        assert_int_equal(try_to_enrol(office, &joiner, &frames, true), KITH_OK);
+    }
+    assert_int_equal(stored_psk(office, invitation.entry.device, &first), KITH_TOO_MANY);
+    assert_int_equal(try_to_enrol(office, &joiner, &frames, false), KITH_TOO_MANY);
+    assert_int_equal(roster_device(&office->hub.ledger->roster, invitation.entry.device)->state,
+                     DEVICE_INVITED);
+    buffer_clear(&frames);
+    test_device_close(&joiner);
+}
+
 /* Entries that are stored already are acknowledged, but only the own enrolment lets somebody in. */
 static void repeating_a_stored_entry_enrols_nobody_else(void **state)
 {
@@ -1307,6 +1345,7 @@ int main(void)
         OFFICE(a_roster_entry_altered_at_any_byte_is_refused),
         OFFICE(a_psk_is_taken_from_the_inviter_only),
         OFFICE(an_enrolment_counts_under_its_own_noise_key_in_time_and_in_its_own_session),
+        OFFICE(an_invitation_is_used_up_by_tries_with_its_psk_alone),
         OFFICE(repeating_a_stored_entry_enrols_nobody_else),
         OFFICE(a_device_that_only_joins_stores_nothing_else),
         OFFICE(several_ingests_of_one_commit_are_answered_each_for_itself),

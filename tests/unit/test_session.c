@@ -1259,6 +1259,7 @@ static void a_joining_device_is_let_in_when_it_has_enrolled(void **state)
         world.psk = psk;
         world.is_hub_busy = true;
         world.is_enrolling = true;
+        send_batch(&world, bytes_of(NULL, 0)); /* message 1 */
         send_batch(&world, buffer_view(&enrolment));
         run(&world);
         assert_int_equal(world.ingests, 1);
@@ -1286,6 +1287,7 @@ static void a_device_that_does_not_enrol_stays_outside(void **state)
     world_begin(&world, &config, WHOLE);
     world.psk = psk;
     world.is_hub_busy = true;
+    send_batch(&world, bytes_of(NULL, 0)); /* message 1 */
     send_batch(&world, buffer_view(&entries));
     run(&world);
     hub_ingested(&world);
@@ -1295,6 +1297,33 @@ static void a_device_that_does_not_enrol_stays_outside(void **state)
     assert_int_equal(world.loaded, 0);
     assert_both_closed(&world, KITH_OK, KITH_OK);
     world_end(&world);
+    buffer_clear(&entries);
+}
+
+/* Message 1 can be written by everybody who knows the hub's key: it must not set the hub to work on
+ * an invitation, let alone use it up. */
+static void data_before_the_psk_is_proved_is_not_taken(void **state)
+{
+    static const enum channel_mode modes[] = {CHANNEL_JOIN, CHANNEL_FOUND};
+    struct buffer entries;
+
+    (void)state;
+    buffer_init(&entries, 1024);
+    data_frame(&entries, FRAME_ROSTER, 200);
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        struct session_device_config config = join_config();
+        struct world world;
+        config.mode = modes[i];
+        world_begin(&world, &config, WHOLE);
+        world.psk = psk;
+        send_batch(&world, buffer_view(&entries));
+        run(&world);
+        assert_true(world.is_hub_closed);
+        assert_int_equal(world.hub_err, KITH_STATE);
+        assert_int_equal(world.looked_up + world.ingests, 0);
+        assert_int_equal(world.device.bytes_in, 0);
+        world_end(&world);
+    }
     buffer_clear(&entries);
 }
 
@@ -1415,6 +1444,7 @@ int main(void)
         cmocka_unit_test(a_hub_that_leaves_first_is_a_lost_connection),
         cmocka_unit_test(a_joining_device_is_let_in_when_it_has_enrolled),
         cmocka_unit_test(a_device_that_does_not_enrol_stays_outside),
+        cmocka_unit_test(data_before_the_psk_is_proved_is_not_taken),
         cmocka_unit_test(another_psk_opens_nothing),
         cmocka_unit_test(an_unknown_invitation_is_not_answered),
         cmocka_unit_test(an_expired_invitation_is_told),
