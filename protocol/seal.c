@@ -96,6 +96,13 @@ bool seal_is_agreeable(const uint8_t public_key[static KEY_BYTES])
     return crypto_scalarmult(shared, any, public_key) == 0;
 }
 
+enum kith_err seal_agree(const uint8_t secret[static KEY_BYTES],
+                         const uint8_t public_key[static KEY_BYTES],
+                         uint8_t shared[static KEY_BYTES])
+{
+    return crypto_scalarmult(shared, secret, public_key) == 0 ? KITH_OK : KITH_MALFORMED;
+}
+
 struct signed_text {
     uint8_t ptr[64 + HASH_BYTES];
     size_t len;

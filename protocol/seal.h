@@ -40,7 +40,14 @@
     X(NOTE_SIGN, "kith/1 note signature")                                                          \
     X(NOTE_VERSION, "kith/1 note version")                                                         \
     X(SAFETY_FIRST, "kith/1 safety number, first half")                                            \
-    X(SAFETY_SECOND, "kith/1 safety number, second half")
+    X(SAFETY_SECOND, "kith/1 safety number, second half")                                          \
+    X(BUNDLE_SLOT, "kith/1 bundle slot key")                                                       \
+    X(BUNDLE_COMMIT, "kith/1 bundle commitment")                                                   \
+    X(BUNDLE_HEADER, "kith/1 bundle header")                                                       \
+    X(BUNDLE_KEY, "kith/1 bundle chunk key")                                                       \
+    X(BUNDLE_CHUNK, "kith/1 bundle signed chunk")                                                  \
+    X(BUNDLE_SIGN, "kith/1 bundle signature")                                                      \
+    X(BUNDLE_PULL, "kith/1 bundle pull")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,
@@ -72,6 +79,11 @@ void seal_sign_keypair(const uint8_t seed[static KEY_BYTES], uint8_t public_key[
 void seal_box_public(const uint8_t secret[static KEY_BYTES], uint8_t public_key[static KEY_BYTES]);
 /* Whether an X25519 key can be agreed with: one of small order gives everybody the same secret. */
 bool seal_is_agreeable(const uint8_t public_key[static KEY_BYTES]);
+/* The X25519 secret that two keys share: to be hashed into a key with whatever it is for. MALFORMED
+ * if the key is of small order. */
+MUST_USE enum kith_err seal_agree(const uint8_t secret[static KEY_BYTES],
+                                  const uint8_t public_key[static KEY_BYTES],
+                                  uint8_t shared[static KEY_BYTES]);
 
 void seal_sign(enum seal_tag tag, const uint8_t secret[static SIGN_KEY_BYTES],
                const uint8_t hash[static HASH_BYTES], uint8_t signature[static SIGNATURE_BYTES]);
