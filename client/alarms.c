@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Alarms in words, and of whom nothing was heard. */
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +143,13 @@ static void tell(struct kith *kith, struct store_txn *txn, const struct alarm *a
     circle_words(txn, alarm->circle, &words, told->chart);
     (void)snprintf(words.number, sizeof words.number, "%" PRIu64, alarm->n);
     expand(sentence(alarm), &words, told->text, sizeof told->text);
+    uint8_t first[HASH_BYTES];
+    uint8_t second[HASH_BYTES];
+    told->has_proof = alarm->kind == ALARM_TWO_CHANGES && alarm_proof(txn, alarm, first, second);
+    if (told->has_proof) {
+        (void)sodium_bin2hex(told->proof[0], sizeof told->proof[0], first, HASH_BYTES);
+        (void)sodium_bin2hex(told->proof[1], sizeof told->proof[1], second, HASH_BYTES);
+    }
 }
 
 int kith_alarms(struct kith *kith, struct kith_alarm **alarms, size_t *count)

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "client/clock.h"
+#include "client/heartbeat.h"
 #include "client/home.h"
 #include "client/renew.h"
 #include "client/vault.h"
@@ -235,6 +236,7 @@ static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *repor
     struct exchange exchange = {.mode = CHANNEL_SYNC};
     struct clock_watch watch;
     bool wrote;
+    bool is_beating = false;
     enum kith_err err = clock_watch_begin(kith, &watch);
 
     if (err)
@@ -243,9 +245,11 @@ static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *repor
     enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
     add_report(report, &exchange.report);
     err = err ? err : noted;
+    if (!err && report->is_up_to_date)
+        err = heartbeat_write(kith, &is_beating);
     bool is_going_on =
         !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
-    return is_going_on ? sync_rest(kith, wrote, report) : err;
+    return is_going_on ? sync_rest(kith, wrote || is_beating, report) : err;
 }
 
 /* A device that was copied or set back goes on under a new number: at once, so that what it wrote
@@ -304,6 +308,21 @@ int kith_status(struct kith *kith, struct kith_status *status)
     status->is_up_to_date = hub.is_up_to_date && counts.unsent == 0 && counts.owed == 0;
     (void)snprintf(status->hub, sizeof status->hub, "%s", replica_identity(kith->replica)->address);
     return 0;
+}
+
+int kith_heartbeat(struct kith *kith, uint64_t now_ms, uint64_t *last_ms, bool *is_frozen)
+{
+    struct hub_state hub;
+    enum kith_err err = heartbeat_last(kith, last_ms);
+
+    kith->detail[0] = '\0';
+    *is_frozen = false;
+    if (!err)
+        err = replica_hub(kith->replica, &hub);
+    int64_t late_ms = (int64_t)(*last_ms + FROZEN_MS) - hub.clock_offset_ms; /* by our clock */
+    if (!err && *last_ms > 0)
+        *is_frozen = late_ms < (int64_t)now_ms && late_ms < (int64_t)hub.last_sync_ms;
+    return err;
 }
 
 int kith_refusals(struct kith *kith, struct kith_refusal *refusals, size_t max, size_t *count)

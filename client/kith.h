@@ -117,6 +117,10 @@ struct kith_status {
     const char *removed;    /* how this device was ended: a word, "" if it was not */
 };
 KITH_API int kith_status(struct kith *kith, struct kith_status *status);
+/* When an admin's device last signed that the agency is there, as far as the hub has shown it; 0:
+ * never. `now_ms` by this device's clock. `is_frozen`: that is days ago, although there was a sync
+ * since. */
+KITH_API int kith_heartbeat(struct kith *kith, uint64_t now_ms, uint64_t *last_ms, bool *is_frozen);
 /* The refusals, newest last; at most `max`; `count` gets how many were written. */
 KITH_API int kith_refusals(struct kith *kith, struct kith_refusal *refusals, size_t max,
                            size_t *count);
@@ -132,6 +136,8 @@ struct kith_alarm {
     uint64_t last_ms;
     uint32_t times;
     bool is_over; /* what was hidden has arrived */
+    bool has_proof;
+    char proof[2][65]; /* two_changes: the ids of both, in hex; each is signed by the device */
 };
 /* All that were ever raised. An array that the caller frees with kith_free. */
 KITH_API int kith_alarms(struct kith *kith, struct kith_alarm **alarms, size_t *count);

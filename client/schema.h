@@ -42,6 +42,8 @@ enum record_type {
 #undef RECORD_TYPE
 };
 
+#define AGENCY_ALIVE 2 /* the one other field of the agency's record but its name */
+
 /* The fields that rules are about, by number; the table says the same. */
 enum visit_field {
     VISIT_SPECIALIST = 1,

@@ -303,6 +303,8 @@ static const struct schema_field device_fields[] = {
 };
 static const struct schema_field agency_fields[] = {
     {RECORD_AGENCY, 1, "name", LAST, TEXT, "", NEW, "The agency's name", ANY},
+    {RECORD_AGENCY, AGENCY_ALIVE, "alive", LAST, NUMBER, "", NONE,
+     "When an admin's device signed last, in ms since 1970", ANY},
 };
 
 #define FIELDS(name) name##_fields, sizeof name##_fields / sizeof *name##_fields

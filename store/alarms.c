@@ -38,7 +38,8 @@ static bool place_read(struct bytes key, struct alarm *alarm)
     return true;
 }
 
-#define ALARM_ROW_BYTES (8 + 4 + 8 + 8 + 4 + 1)
+#define PROOF_HEAD_BYTES (HASH_BYTES + SIGNATURE_BYTES + 1 + 4)
+#define ALARM_ROW_BYTES  (8 + 4 + 8 + 8 + 4 + 1)
 
 static bool alarm_read(struct bytes value, struct alarm *alarm)
 {
@@ -342,6 +343,59 @@ enum kith_err evidence_settle(struct replica *replica, uint64_t now_ms)
     return err;
 }
 
+static struct key proof_key(const struct alarm *alarm)
+{
+    struct key key = key_of_u32(alarm->circle);
+
+    key_u32(&key, alarm->device);
+    key_u64(&key, alarm->n);
+    return key;
+}
+
+/* As it came: with the access chain it can be checked by anybody. */
+static void proof_put(struct store_txn *txn, const struct alarm *alarm, const struct log_row *row)
+{
+    struct key key = proof_key(alarm);
+    struct buffer value;
+
+    buffer_init(&value, PROOF_HEAD_BYTES + CHANGE_SEALED_MAX);
+    uint8_t *to = buffer_extend(&value, PROOF_HEAD_BYTES);
+    if (to) {
+        memcpy(to, row->id, HASH_BYTES);
+        memcpy(to + HASH_BYTES, row->change.signature, SIGNATURE_BYTES);
+        to[HASH_BYTES + SIGNATURE_BYTES] = (uint8_t)row->change.class;
+        put_u32(to + HASH_BYTES + SIGNATURE_BYTES + 1, row->change.epoch);
+    }
+    buffer_add(&value, row->change.sealed.ptr, row->change.sealed.len);
+    if (value.err)
+        store_fail(txn, value.err);
+    else
+        store_put(txn, TABLE_DEVICE_PROOF, key_bytes(&key), buffer_view(&value));
+    buffer_clear(&value);
+}
+
+bool alarm_proof(struct store_txn *txn, const struct alarm *alarm, uint8_t first[static HASH_BYTES],
+                 uint8_t second[static HASH_BYTES])
+{
+    struct key key = proof_key(alarm);
+    struct bytes value;
+    struct log_row row;
+    uint32_t count;
+    const struct chain_row *chains = device_chains(txn, alarm->circle, &count);
+
+    if (!store_get(txn, TABLE_DEVICE_PROOF, key_bytes(&key), &value) ||
+        value.len < PROOF_HEAD_BYTES)
+        return false;
+    memcpy(second, value.ptr, HASH_BYTES);
+    for (uint32_t i = 0; i < count; i++)
+        if (chains[i].device == alarm->device &&
+            device_log_get(txn, alarm->circle, chains[i].number, alarm->n, &row)) {
+            memcpy(first, row.id, HASH_BYTES);
+            return true;
+        }
+    return false;
+}
+
 void alarm_if_another(struct store_txn *txn, const struct circle_work *work,
                       const struct chain_row *chain, uint64_t n, const struct change *change,
                       const struct roster_device *author, uint64_t now_ms)
@@ -360,8 +414,10 @@ void alarm_if_another(struct store_txn *txn, const struct circle_work *work,
     if (n > 1 && device_log_get(txn, work->row.number, chain->number, n - 1, &before))
         memcpy(header.prev, before.id, HASH_BYTES);
     change_id(&header, change->sealed, again.id);
-    if (change_verify(again.id, change->signature, author->keys.sign) == KITH_OK)
+    if (change_verify(again.id, change->signature, author->keys.sign) == KITH_OK) {
         alarm_raise(txn, &alarm, now_ms);
+        proof_put(txn, &alarm, &again);
+    }
 }
 
 void alarm_if_roster_is_less(struct store_txn *txn, const struct roster *roster, uint32_t floor,

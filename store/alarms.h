@@ -56,6 +56,10 @@ void alarm_raise(struct store_txn *txn, const struct alarm *alarm, uint64_t now_
 /* In a transaction of its own: also without any replica_apply, as after a refused session. */
 MUST_USE enum kith_err replica_alarm(struct replica *replica, const struct alarm *alarm,
                                      uint64_t now_ms);
+/* The proof of TWO_CHANGES: the ids of both, each signed by the device. What the second one is
+ * stays here as it came. False if there is none. */
+bool alarm_proof(struct store_txn *txn, const struct alarm *alarm, uint8_t first[static HASH_BYTES],
+                 uint8_t second[static HASH_BYTES]);
 struct store_walk alarms_walk(struct store_txn *txn);
 bool alarm_next(struct store_walk *walk, struct alarm *alarm);
 

@@ -61,6 +61,9 @@
       "a change that waits for a decision", "device_held_rows.c")                                  \
     X(DEVICE_ALARM, SEALED, "kind u16, circle number u32, device u32",                             \
       "n, reason, when first and last, how often, whether it is over", "alarms.c")                 \
+    X(DEVICE_PROOF, SEALED, "circle number u32, device u32, n u64",                                \
+      "the second change that it signed with that n: id, signature, class, epoch, sealed text",    \
+      "alarms.c")                                                                                  \
     X(DEVICE_EVIDENCE, SEALED, "kind u16, circle number u32, device u32",                          \
       "n and head that others named and that is not here", "alarms.c")                             \
     X(DEVICE_RECORD_NUMBER, PLAIN, "blind of circle and record id", "record number u32",           \

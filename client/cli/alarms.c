@@ -62,9 +62,27 @@ static void alarms_list(struct json *json, const struct kith_alarm *alarms, size
         json_text(json, "last", when_text(alarms[i].last_ms, when));
         json_count(json, "times", alarms[i].times);
         json_flag(json, "over", alarms[i].is_over);
+        if (alarms[i].has_proof) {
+            json_list(json, "proof");
+            json_text(json, NULL, alarms[i].proof[0]);
+            json_text(json, NULL, alarms[i].proof[1]);
+            json_end(json);
+        }
         json_end(json);
     }
     json_end(json);
+}
+
+static int heartbeat_json(struct cli *cli, struct json *json)
+{
+    char when[WHEN_TEXT_MAX];
+    uint64_t last_ms;
+    bool is_frozen;
+    int code = kith_heartbeat(cli->kith, clock_ms(), &last_ms, &is_frozen);
+
+    json_text(json, "heartbeat", !code && last_ms ? when_text(last_ms, when) : NULL);
+    json_flag(json, "frozen", !code && is_frozen);
+    return code;
 }
 
 static void quiet_list(struct json *json, const struct kith_device *devices, size_t count)
@@ -94,10 +112,27 @@ int alarms_json(struct cli *cli, struct json *json)
 
     if (!code)
         code = kith_quiet(cli->kith, clock_ms(), &devices, &device_count);
+    if (!code)
+        code = heartbeat_json(cli, json);
     alarms_list(json, alarms, code ? 0 : alarm_count);
     quiet_list(json, devices, code ? 0 : device_count);
     kith_free(alarms);
     kith_free(devices);
+    return code;
+}
+
+static int heartbeat_show(struct cli *cli)
+{
+    char when[WHEN_TEXT_MAX];
+    uint64_t last_ms;
+    bool is_frozen;
+    int code = kith_heartbeat(cli->kith, clock_ms(), &last_ms, &is_frozen);
+
+    if (!code && is_frozen)
+        (void)fprintf(cli->show.out,
+                      "The hub has shown no sign of life of the agency's office since %s: it may "
+                      "be keeping back what is new.\n",
+                      when_short(last_ms, when));
     return code;
 }
 
@@ -139,5 +174,5 @@ int alarms_show(struct cli *cli)
     if (!code)
         quiet_show(&cli->show, devices, count);
     kith_free(devices);
-    return code;
+    return code ? code : heartbeat_show(cli);
 }

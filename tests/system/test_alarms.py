@@ -78,6 +78,22 @@ def of_whom_nothing_was_heard_is_said(lab):
     expect(ana.status()["alarms"] == [], "which is no alarm")
 
 
+def a_hub_that_shows_nothing_new_for_days_is_suspected(lab):
+    hub = lab.hub()
+    founder = lab.found(hub)
+    ana = lab.join(founder, "Ana Ruiz", "specialist")
+    status = ana.status()
+    expect(status["heartbeat"] and not status["frozen"], "the office signed today: %s" % status["heartbeat"])
+    expect(founder.sync()["sent"] == 0, "once a day is enough")
+    for laptop, days, frozen in ((ana, 3, False), (ana, 6, True), (founder, 6, False), (ana, 6, False)):
+        hub.stop()
+        hub.clock = laptop.clock = "+%dd" % days
+        hub.start()
+        laptop.ok("sync")
+        expect(laptop.status()["frozen"] == frozen, "%s after %d days: %s" % (laptop.name, days, laptop.status()))
+        expect(("no sign of life" in laptop.ok("status")) == frozen, "in words: " + laptop.ok("status"))
+
+
 def a_safety_number_is_the_same_on_both_sides(lab):
     hub = lab.hub()
     founder = lab.found(hub)
@@ -93,4 +109,5 @@ if __name__ == "__main__":
     main([a_hub_that_was_set_back_is_reported,
           a_hub_that_forgot_a_device_is_reported,
           of_whom_nothing_was_heard_is_said,
+          a_hub_that_shows_nothing_new_for_days_is_suspected,
           a_safety_number_is_the_same_on_both_sides])

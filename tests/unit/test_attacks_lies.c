@@ -246,6 +246,18 @@ static void a18_a_hidden_end_of_a_device_is_noticed(void **state)
     circle_clear(&circle);
 }
 
+/* Both ids are kept, and they are two. */
+static void assert_proven(struct test_device *device, const struct alarm *alarm)
+{
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    uint8_t first[HASH_BYTES];
+    uint8_t second[HASH_BYTES];
+
+    assert_true(alarm_proof(&txn, alarm, first, second));
+    assert_memory_not_equal(first, second, HASH_BYTES);
+    assert_int_equal(store_commit(&txn), KITH_OK);
+}
+
 /* Ana's device signs two changes with one number, and the hub hands one to each. */
 static void a32_two_changes_with_one_number_are_noticed_when_both_are_seen(void **state)
 {
@@ -274,6 +286,7 @@ static void a32_two_changes_with_one_number_are_noticed_when_both_are_seen(void 
     assert_int_equal(office_sync(office, &office->rosa, &serve).device_err, KITH_OK);
     assert_true(device_alarm(&office->rosa, ALARM_TWO_CHANGES, ANA_DEVICE, &alarm));
     assert_int_equal(alarm.n, 2);
+    assert_proven(&office->rosa, &alarm);
     /* What follows the other one does not fit hers. */
     buffer_reset(&courier.frames);
     (void)office_write(office, &copy, "next to the founder");
