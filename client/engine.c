@@ -84,6 +84,7 @@ static void engine_report(struct engine *engine, const struct session_device *se
     report->bytes_in += session->bytes_in;
     report->change_bytes += engine->sending.sent_bytes;
     report->round_trips += session->round_trips;
+    report->retry_s = err == KITH_BUSY ? session->retry_s : 0;
     report->is_up_to_date = !err && engine->exchange->mode == CHANNEL_SYNC && report->refused == 0;
     if (engine->exchange->request)
         *engine->exchange->request = engine->sending.request;
@@ -106,6 +107,14 @@ static enum kith_err engine_purge(struct engine *engine)
     report->leaving = purged.pending;
     report->is_removed = purged.is_device;
     return KITH_OK;
+}
+
+static enum kith_err tell_busy(struct kith *kith, const struct session_device *session,
+                               enum kith_err err)
+{
+    if (err != KITH_BUSY || session->retry_s == 0)
+        return err;
+    return home_fail(kith, err, "the hub is busy; try again in %u s", session->retry_s);
 }
 
 /* The hub does not know this device, which the roster that it served names as active: an alarm, and
@@ -155,7 +164,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         engine.sending.request = *exchange->request;
     err = net_run(identity->address, &session, engine_work, &engine);
     engine_report(&engine, &session, err);
-    err = note_denial(kith, &session, err);
+    err = note_denial(kith, &session, tell_busy(kith, &session, err));
     if (!err && exchange->mode == CHANNEL_SYNC && exchange->report.is_up_to_date)
         err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
     if (!err && exchange->mode == CHANNEL_SYNC)

@@ -86,6 +86,7 @@ struct kith_sync_report {
     uint64_t change_bytes; /* of bytes_out, what the changes themselves take: sealed text, mark,
                               signature */
     uint32_t round_trips;
+    uint32_t retry_s; /* after BUSY: how many seconds the hub wants to be left alone; 0: not said */
     bool is_up_to_date;
     uint32_t purged;  /* charts that this person was taken out of: what could be read is gone */
     uint32_t leaving; /* charts likewise, that still hold something the hub does not have */
@@ -95,8 +96,8 @@ struct kith_sync_report {
     uint32_t rewritten;  /* changes that were written anew under it */
     uint32_t sign_again; /* signatures and the like that were not: to be given again */
 };
-/* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early:
- * nothing is lost, call again. `report` is filled as far as it came. */
+/* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early,
+ * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
 
 struct kith_status {

@@ -136,6 +136,29 @@ static size_t message_min(const struct channel *channel)
     return channel->role == NOISE_INITIATOR ? NOISE_SECOND_OVERHEAD : NOISE_FIRST_OVERHEAD;
 }
 
+void channel_refusal_write(uint8_t to[static CHANNEL_REFUSAL_BYTES], uint32_t seconds)
+{
+    put_u16(to, 0);
+    put_u16(to + NOISE_LENGTH_BYTES, (uint16_t)(seconds < RETRY_S_MAX ? seconds : RETRY_S_MAX));
+}
+
+/* A message has a length; only a hub that refuses says none. */
+static bool is_refusal(const struct channel *channel)
+{
+    return channel->role == NOISE_INITIATOR && !channel->is_open &&
+           channel->in.len >= NOISE_LENGTH_BYTES && get_u16(channel->in.ptr) == 0;
+}
+
+static void refusal_check(struct channel *channel)
+{
+    if (channel->in.len < CHANNEL_REFUSAL_BYTES) {
+        return;
+    }
+    const uint16_t seconds = get_u16(channel->in.ptr + NOISE_LENGTH_BYTES);
+    channel->retry_s = seconds < RETRY_S_MAX ? seconds : RETRY_S_MAX;
+    fail(channel, KITH_BUSY);
+}
+
 /* How many bytes the unit at the front of `in` has, as far as is known yet. */
 static size_t unit_bytes(const struct channel *channel)
 {
@@ -144,6 +167,9 @@ static size_t unit_bytes(const struct channel *channel)
     }
     if (channel->in.len < NOISE_LENGTH_BYTES) {
         return NOISE_LENGTH_BYTES;
+    }
+    if (is_refusal(channel)) {
+        return CHANNEL_REFUSAL_BYTES;
     }
     return NOISE_LENGTH_BYTES + (size_t)get_u16(channel->in.ptr);
 }
@@ -175,6 +201,8 @@ static void unit_check(struct channel *channel)
         fail(channel, channel->in.err);
     } else if (!channel->has_preamble) {
         preamble_check(channel);
+    } else if (is_refusal(channel)) {
+        refusal_check(channel);
     } else if (channel->in.len >= NOISE_LENGTH_BYTES &&
                get_u16(channel->in.ptr) < message_min(channel)) {
         fail(channel, KITH_MALFORMED);

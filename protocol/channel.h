@@ -25,12 +25,19 @@ enum channel_mode {
 
 #define CHANNEL_PREAMBLE_BYTES 3
 
+/* What a busy hub says in place of message 2, in the clear: no length at all, and after how many
+ * seconds to come again. It proves nothing: whoever can write it could as well cut the connection.
+ */
+#define CHANNEL_REFUSAL_BYTES 4
+void channel_refusal_write(uint8_t to[static CHANNEL_REFUSAL_BYTES], uint32_t seconds);
+
 struct channel {
     enum noise_role role;
     enum channel_mode mode;
     bool has_preamble; /* responder: it has arrived */
     bool is_open;      /* the handshake is finished */
     enum kith_err err; /* the first failure; final */
+    uint16_t retry_s;  /* initiator, with err BUSY: when the hub wants to be asked again */
     struct noise_keypair local_static;
     struct noise_keypair ephemeral;
     struct noise_handshake handshake;

@@ -60,6 +60,8 @@
 
 /* Flow: what may be under way, unacknowledged, in one direction. */
 #define WINDOW_BYTES 1048576
+/* How long a hub may ask a device to stay away. */
+#define RETRY_S_MAX 3600
 
 _Static_assert(BATCH_MAX <= NOISE_TEXT_MAX, "a batch fits one Noise message");
 _Static_assert(BATCH_MAX <= NOISE_FIRST_TEXT_MAX, "a batch fits the first flight");

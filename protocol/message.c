@@ -475,6 +475,20 @@ enum kith_err error_read(enum kith_err *reason, struct frame *frame)
     return wire_close(in);
 }
 
+void retry_write(struct buffer *out, uint32_t seconds)
+{
+    frame_begin(out, FRAME_RETRY, 1);
+    wire_put_uint(out, seconds);
+}
+
+enum kith_err retry_read(uint32_t *seconds, struct frame *frame)
+{
+    struct wire_in *in = frame_items(frame, 1);
+
+    *seconds = (uint32_t)wire_uint(in, RETRY_S_MAX);
+    return wire_close(in);
+}
+
 void bye_write(struct buffer *out)
 {
     frame_begin(out, FRAME_BYE, 0);

@@ -32,6 +32,7 @@ enum frame_type {
     FRAME_ERROR = 13,  /* either: the reason why it closes */
     FRAME_BYE = 14,    /* either: an orderly end */
     FRAME_HELD = 15,   /* hub: a change that waits for a decision, for who may decide */
+    FRAME_RETRY = 16,  /* hub: it closes because it is busy, and when to come again */
     FRAME_SKIPPABLE = 64,
 };
 
@@ -220,6 +221,8 @@ MUST_USE enum kith_err credit_read(uint64_t *bytes, struct frame *frame);
 void error_write(struct buffer *out, enum kith_err reason);
 /* A reason that is not on the list reads as KITH_MALFORMED. */
 MUST_USE enum kith_err error_read(enum kith_err *reason, struct frame *frame);
+void retry_write(struct buffer *out, uint32_t seconds);
+MUST_USE enum kith_err retry_read(uint32_t *seconds, struct frame *frame);
 void bye_write(struct buffer *out);
 
 /* The digest: the sum, modulo 2^64, of the first 8 bytes of the ids of all changes that came from

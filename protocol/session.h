@@ -68,6 +68,7 @@ enum session_device_state {
 struct session_device {
     enum session_device_state state;
     enum kith_err err; /* why it closed */
+    uint32_t retry_s;  /* with err BUSY: after how many seconds to come again; 0: not said */
     struct channel channel;
     struct hello hello;
     struct welcome welcome; /* valid from DEVICE_OPEN on */
@@ -142,6 +143,9 @@ void session_hub_next(struct session_hub *session, struct session_todo *todo);
 /* KITH_OK lets it in; any other reason is told to the peer and ends the session. `psk` for JOIN and
  * FOUND. */
 void session_hub_identified(struct session_hub *session, enum kith_err err, const uint8_t *psk);
+/* Ends the session for now, in whatever state it is: the peer is told after how many seconds to
+ * come again, without any cost if it is not known yet. */
+void session_hub_turn_away(struct session_hub *session, uint32_t retry_s);
 /* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends
  * the session. */
 struct session_answer {

@@ -112,7 +112,7 @@ static enum kith_err read_control(struct session_device *session, struct frame *
     enum kith_err err;
 
     if (session->state == DEVICE_GREETED && frame->type != FRAME_WELCOME &&
-        frame->type != FRAME_ERROR)
+        frame->type != FRAME_ERROR && frame->type != FRAME_RETRY)
         return KITH_STATE;
     switch (frame->type) {
     case FRAME_WELCOME:
@@ -127,6 +127,9 @@ static enum kith_err read_control(struct session_device *session, struct frame *
     case FRAME_ERROR:
         err = error_read(&reason, frame);
         return err ? err : reason;
+    case FRAME_RETRY:
+        err = retry_read(&session->retry_s, frame);
+        return err ? err : KITH_BUSY;
     case FRAME_BYE:
         return KITH_LOST;
     case FRAME_ACK:
@@ -198,6 +201,8 @@ static void take_message(struct session_device *session)
             break;
         read_message(session, message);
     }
+    if (session->channel.err == KITH_BUSY)
+        session->retry_s = session->channel.retry_s;
     if (session->channel.err)
         session_fail(session, session->channel.err);
 }

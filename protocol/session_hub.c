@@ -67,6 +67,26 @@ static void session_fail(struct session_hub *session, enum kith_err err)
     session->err = err;
 }
 
+void session_hub_turn_away(struct session_hub *session, uint32_t retry_s)
+{
+    uint8_t refusal[CHANNEL_REFUSAL_BYTES];
+    struct buffer text;
+
+    if (session->state == HUB_CLOSED)
+        return;
+    if (session->channel.is_open && !session->channel.err) {
+        buffer_init(&text, CONTROL_ROOM);
+        retry_write(&text, retry_s);
+        send_text(session, buffer_view(&text));
+        buffer_clear(&text);
+    } else {
+        channel_refusal_write(refusal, retry_s);
+        buffer_add(&session->out, refusal, sizeof refusal);
+    }
+    session->state = HUB_CLOSED;
+    session->err = KITH_BUSY;
+}
+
 void session_hub_receive(struct session_hub *session, struct bytes in)
 {
     assert(in.len <= SESSION_READ_MAX);

@@ -27,6 +27,11 @@ static enum exit_code exit_of(int code)
     }
 }
 
+bool cli_is_unreached(int code)
+{
+    return code == KITH_UNREACHABLE || code == KITH_LOST || code == KITH_BUSY;
+}
+
 /* What to do next, where the sentence itself does not say. */
 static const char *hint_of(int code)
 {
@@ -45,6 +50,7 @@ static const char *hint_of(int code)
     case KITH_HANDSHAKE:
         return "Check the address. If the hub was set up anew, ask its operator for a new code.";
     case KITH_BUSY:
+        return "Nothing is lost. Run the same command again then.";
     case KITH_STALE:
         return "Run `kith sync`, then this command again.";
     case KITH_NOT_ALLOWED:

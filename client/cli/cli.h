@@ -45,6 +45,8 @@ enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphras
 enum exit_code cli_fail(const struct cli *cli, int code);
 /* The same with a sentence of the command's own. */
 __attribute__((format(printf, 2, 3))) enum exit_code cli_refuse(int code, const char *format, ...);
+/* Whether the hub could not be talked to now: what was saved is here. */
+bool cli_is_unreached(int code);
 /* A command line that cannot be: EXIT_USAGE. */
 __attribute__((format(printf, 1, 2))) enum exit_code cli_misused(const char *format, ...);
 

@@ -119,7 +119,7 @@ static enum exit_code end_device(struct cli *cli, const struct arguments *argume
     cli_progress_end();
     if (code) {
         done = cli_fail(cli, code);
-        return code == KITH_UNREACHABLE || code == KITH_LOST ? EXIT_UNREACHED : done;
+        return cli_is_unreached(code) ? EXIT_UNREACHED : done;
     }
     return say_done(
         cli, "ended",

@@ -120,7 +120,7 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
         done = cli_fail(cli, code);
     alarms_say(cli, &before);
     if (code)
-        return code == KITH_UNREACHABLE || code == KITH_LOST ? EXIT_UNREACHED : done;
+        return cli_is_unreached(code) ? EXIT_UNREACHED : done;
     code = kith_refusals(cli->kith, refusals, REFUSALS_MAX, &count);
     if (code)
         return cli_fail(cli, code);

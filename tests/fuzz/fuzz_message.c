@@ -52,6 +52,7 @@ static void read_small(const struct frame *frame)
     struct held held;
     struct invite_frame invite;
     enum kith_err reason;
+    uint32_t seconds;
     uint64_t bytes;
 
     f = *frame;
@@ -70,6 +71,8 @@ static void read_small(const struct frame *frame)
     (void)!held_read(&held, &f);
     f = *frame;
     (void)!credit_read(&bytes, &f);
+    f = *frame;
+    (void)!retry_read(&seconds, &f);
     f = *frame;
     (void)!error_read(&reason, &f);
 }

@@ -333,6 +333,21 @@ static enum kith_err read_held(struct frame *frame)
     return KITH_OK;
 }
 
+static void write_retry(struct buffer *out)
+{
+    retry_write(out, RETRY_S_MAX);
+}
+
+static enum kith_err read_retry(struct frame *frame)
+{
+    uint32_t seconds;
+    enum kith_err err = retry_read(&seconds, frame);
+
+    if (!err)
+        assert_int_equal(seconds, RETRY_S_MAX);
+    return err;
+}
+
 static void write_error(struct buffer *out)
 {
     error_write(out, KITH_BUSY);
@@ -368,6 +383,7 @@ static const struct {
     {"invite", FRAME_INVITE, write_invite, read_invite},
     {"credit", FRAME_CREDIT, write_credit, read_credit},
     {"error", FRAME_ERROR, write_error, read_error},
+    {"retry", FRAME_RETRY, write_retry, read_retry},
 };
 
 static void each_frame_reads_as_it_was_written(void **state)

@@ -1374,6 +1374,73 @@ static void an_expired_invitation_is_told(void **state)
 }
 
 /* A load that cannot be made, and a first cursor that is empty. */
+/* Bytes of the hub instead of an answer to message 1. */
+static void answer_with(struct world *world, const uint8_t *bytes, size_t len)
+{
+    buffer_add(&world->to_device, bytes, len);
+    run(world);
+}
+
+static void a_refusal_in_the_clear_is_taken_before_message_2_only(void **state)
+{
+    static const struct {
+        uint8_t bytes[CHANNEL_REFUSAL_BYTES];
+        uint32_t retry_s;
+    } rows[] = {{{0, 0, 0, 0}, 0}, {{0, 0, 0, 20}, 20}, {{0, 0, 0xff, 0xff}, RETRY_S_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
+        struct session_device_config config = sync_config();
+        struct world world;
+        world_begin(&world, &config, i % 2 ? BYTEWISE : WHOLE);
+        world.is_hub_closed = true; /* the bytes are ours */
+        answer_with(&world, rows[i / 2].bytes, CHANNEL_REFUSAL_BYTES);
+        assert_true(world.is_device_closed);
+        assert_int_equal(world.device_err, KITH_BUSY);
+        assert_int_equal(world.device.retry_s, rows[i / 2].retry_s);
+        world_end(&world);
+    }
+    struct session_device_config config = sync_config();
+    struct world world;
+    world_begin(&world, &config, WHOLE);
+    world.is_device_busy = true; /* it has the WELCOME and stays */
+    run(&world);
+    world.is_hub_closed = true;
+    world.is_device_busy = false;
+    session_device_applied(&world.device, KITH_OK, false);
+    session_device_receive(&world.device, bytes_of(rows[1].bytes, CHANNEL_REFUSAL_BYTES));
+    run(&world);
+    assert_true(world.is_device_closed);
+    assert_int_not_equal(world.device_err, KITH_BUSY);
+    world_end(&world);
+}
+
+static void who_is_turned_away_is_told_when_to_come_again(void **state)
+{
+    struct batches batches;
+
+    (void)state;
+    batches_make(&batches);
+    for (size_t i = 0; i < 2 * COUNT_OF(all_pieces); i++) {
+        struct session_device_config config = sync_config();
+        struct world world;
+        bool is_open = i % 2;
+        world_begin(&world, &config, all_pieces[i / 2]);
+        world.is_hub_busy = true;
+        send_batch(&world, buffer_view(&batches.push));
+        if (is_open)
+            run(&world); /* it waits for a receipt */
+        session_hub_turn_away(&world.hub, 17 + (uint32_t)i);
+        session_hub_turn_away(&world.hub, 99); /* once is enough */
+        run(&world);
+        assert_both_closed(&world, KITH_BUSY, KITH_BUSY);
+        assert_int_equal(world.device.retry_s, 17 + i);
+        assert_int_equal(world.looked_up, is_open);
+        world_end(&world);
+    }
+    batches_clear(&batches);
+}
+
 static void a_failed_load_is_told(void **state)
 {
     struct session_device_config config = sync_config();
@@ -1448,6 +1515,8 @@ int main(void)
         cmocka_unit_test(another_psk_opens_nothing),
         cmocka_unit_test(an_unknown_invitation_is_not_answered),
         cmocka_unit_test(an_expired_invitation_is_told),
+        cmocka_unit_test(a_refusal_in_the_clear_is_taken_before_message_2_only),
+        cmocka_unit_test(who_is_turned_away_is_told_when_to_come_again),
         cmocka_unit_test(a_failed_load_is_told),
     };
 
