@@ -100,6 +100,29 @@ struct kith_sync_report {
  * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
 
+/* What is exchanged without a connection: a file that only those it is for can read, and that may
+ * be copied, mailed, lost and read twice. */
+
+/* Told every chunk; `total` is 0 while it is not known. */
+typedef void kith_progress(void *owner, uint64_t done, uint64_t total);
+struct kith_bundle {
+    uint32_t changes;          /* written: how many are in it */
+    uint64_t bytes;            /* the file's size */
+    char whom[KITH_NAME_TEXT]; /* written: for whom; read: from whom */
+    uint32_t received;         /* changes that were new here */
+    uint32_t acknowledged;     /* own changes that the hub says it has, signed */
+    uint32_t refused;
+    bool is_complete; /* false: the rest of the file is missing, or was altered */
+};
+/* The outbox, for the hub. Nothing counts as sent by it. EXISTS if something else than a bundle has
+ * that name. */
+KITH_API int kith_bundle_write(struct kith *kith, const char *path, kith_progress *progress,
+                               void *owner, struct kith_bundle *bundle);
+/* The hub's answer. With what came before a failure `bundle` is filled in
+ * and stored; reading it again is safe. */
+KITH_API int kith_bundle_read(struct kith *kith, const char *path, kith_progress *progress,
+                              void *owner, struct kith_bundle *bundle);
+
 struct kith_status {
     uint64_t unsent;
     uint64_t refused;

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "daemon/bundle.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 
@@ -43,6 +44,7 @@ static void show_help(FILE *out)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         (void)fprintf(out, "  kithd %s %s\n      %s\n", commands[i].name, commands[i].usage,
                       commands[i].sentence);
+    (void)fprintf(out, "  kithd %s\n      %s\n", BUNDLE_USAGE, BUNDLE_SENTENCE);
     (void)fputs(
         "  kithd --help | --version\n\n"
         "A --config FILE holds lines of key = value. All of them, with what holds without one:\n\n",
@@ -130,6 +132,8 @@ int main(int argc, char **argv)
         (void)fputs("kithd: libsodium does not start\n", stderr);
         return EXIT_REFUSED;
     }
+    if (strcmp(word, "bundle") == 0)
+        return (int)command_bundle(argc - 1, argv + 1);
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (strcmp(word, commands[i].name) == 0)
             return (int)run_command(&commands[i], argc - 1, argv + 1);

@@ -20,6 +20,14 @@ static void place_write(const uint8_t header_hash[static HASH_BYTES], uint64_t i
     place[HASH_BYTES + 8] = is_last;
 }
 
+void bundle_asked(const struct pull *pull, uint8_t hash[static HASH_BYTES])
+{
+    const struct bytes parts[] = {bytes_of(pull->incarnation, INCARNATION_BYTES),
+                                  bytes_of(pull->digest, DIGEST_BYTES), pull->cursor};
+
+    seal_hash(SEAL_BUNDLE_PULL, parts, 3, hash);
+}
+
 /* The key that seals the file's key to one recipient. */
 static enum kith_err slot_key(const uint8_t secret[static KEY_BYTES],
                               const uint8_t other[static KEY_BYTES],

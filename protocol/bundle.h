@@ -14,7 +14,7 @@
 #ifndef KITH_PROTOCOL_BUNDLE_H
 #define KITH_PROTOCOL_BUNDLE_H
 
-#include "protocol/seal.h"
+#include "protocol/message.h"
 
 /* What every bundle begins with: mark, version, number of slots. */
 #define BUNDLE_MARK        "kithbndl"
@@ -47,8 +47,11 @@ struct bundle_preface {
     uint32_t device;              /* 0: the hub */
     uint8_t sign_key[KEY_BYTES];  /* of the writer */
     uint64_t time_ms;             /* when, by the writer's clock */
-    uint8_t answered[HASH_BYTES]; /* of an answer: what was asked for; zeros otherwise */
+    uint8_t answered[HASH_BYTES]; /* of an answer: bundle_asked of the PULL; zeros otherwise */
 };
+/* What a PULL asks to be sent after: a device compares it with what it has when the answer comes.
+ */
+void bundle_asked(const struct pull *pull, uint8_t hash[static HASH_BYTES]);
 
 struct bundle_writer {
     struct bundle_preface preface;
