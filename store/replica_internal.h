@@ -73,7 +73,7 @@ void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
 
 /* How things stood before an entry joined the access chain. */
 struct before_entry {
-    bool is_member;
+    bool is_served;
     uint64_t counted; /* changes of others that count, of those that are here */
 };
 struct before_entry before_entry(const struct replica *replica, const struct circle_work *work);

@@ -26,9 +26,11 @@ bool circle_work_is_beyond(const struct circle_work *work, const struct chain_ro
     return cut && cut->leaving != LEAVING_TRANSFERRED && n > cut->n;
 }
 
-static bool is_member(const struct replica *replica, const struct circle *circle)
+/* Whether this device is served the circle. Of what came before it was, it hears too: that its
+ * person had been out for a while is no reason to leave. */
+static bool is_served(const struct replica *replica, const struct circle *circle)
 {
-    return circle_member(circle, replica_person(replica)) != NULL;
+    return circle_has_device(circle, replica->identity.device);
 }
 
 static uint64_t counted_changes(const struct circle_work *work)
@@ -45,7 +47,7 @@ static uint64_t counted_changes(const struct circle_work *work)
 
 struct before_entry before_entry(const struct replica *replica, const struct circle_work *work)
 {
-    return (struct before_entry){.is_member = is_member(replica, &work->row.circle),
+    return (struct before_entry){.is_served = is_served(replica, &work->row.circle),
                                  .counted = counted_changes(work)};
 }
 
@@ -268,14 +270,14 @@ enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,
                           struct bytes bytes, struct hub_state *hub)
 {
     struct circle_entry entry;
-    bool is_in = is_member(replica, &work->row.circle);
+    bool is_in = is_served(replica, &work->row.circle);
     enum kith_err err = circle_entry_read(&entry, bytes, &txn->arena);
 
     if (!err)
         err = check_cuts(txn, work, &entry);
     if (err)
         return err;
-    if (before->is_member && !is_in)
+    if (before->is_served && !is_in)
         leave(txn, work, hub);
     else if (is_in && work->row.part != PART_MEMBER)
         come_back(txn, work);
@@ -303,11 +305,29 @@ static bool is_delivered(struct store_txn *txn, const struct circle_row *row)
     return row->acked_entries > 0 && (own.received <= receipt.n || own.received <= kept.n);
 }
 
+/* What somebody here wanted written into its access chain, and why. */
+static void intents_delete(struct store_txn *txn, uint32_t circle)
+{
+    struct intent_row intent;
+    bool is_found = true;
+
+    while (is_found && !txn->err) {
+        struct store_walk walk = device_intents(txn);
+        do
+            is_found = device_intent_next(&walk, &intent);
+        while (is_found && intent.circle != circle);
+        store_walk_end(&walk);
+        if (is_found)
+            device_intent_delete(txn, intent.number);
+    }
+}
+
 static void purge_circle(struct store_txn *txn, struct circle_work *work)
 {
     forget_others(txn, work);
     circle_work_recount(txn, work);
     waitings_delete(txn, work->row.number);
+    intents_delete(txn, work->row.number);
     for (uint32_t epoch = 1; epoch <= work->row.circle.epoch; epoch++)
         device_key_delete(txn, work->row.number, epoch);
     work->row.part = PART_PURGED;
@@ -334,20 +354,6 @@ static void purge_circles(struct store_txn *txn, bool is_ended, bool is_dry, str
             circle_work_end(txn, &work);
         }
         store_forget(txn);
-    }
-}
-
-static void intents_delete(struct store_txn *txn)
-{
-    struct intent_row intent;
-    bool is_found = true;
-
-    while (is_found && !txn->err) {
-        struct store_walk walk = device_intents(txn);
-        is_found = device_intent_next(&walk, &intent);
-        store_walk_end(&walk);
-        if (is_found)
-            device_intent_delete(txn, intent.number);
     }
 }
 
@@ -380,8 +386,6 @@ static enum kith_err purge_once(struct replica *replica, struct purged *purged)
     struct purged done = {0};
     txn = store_begin(replica->store, STORE_WRITE);
     purge_circles(&txn, is_ended, false, &done);
-    if (is_complete)
-        intents_delete(&txn);
     purged->is_device = is_complete;
     return store_commit(&txn);
 }

@@ -370,6 +370,51 @@ static void who_comes_back_finds_everything_and_everybody_finds_theirs(void **st
     assert_in_step(&agency.rosa);
 }
 
+static void a_new_laptop_reads_what_was_before_its_person_left_and_came_back(void **state)
+{
+    struct test_device second;
+
+    (void)state;
+    put(&agency.rosa, other, "by rosa");
+    put(&agency.rosa, other, "by rosa, again");
+    sync_ok(&agency.rosa);
+    withdraw(&agency.rosa, ANA, LEAVING_RETIRED);
+    put(&agency.rosa, other, "by rosa, meanwhile");
+    sync_ok(&agency.rosa);
+    test_device_open(&second);
+    link_join(&agency.hub, &agency.founder, &second, ANA, ROLE_SPECIALIST, ROSA);
+    sync_ok(&agency.rosa);
+    let_in(&agency.rosa, ANA, CIRCLE_WRITE);
+    sync_ok(&second);
+    assert_reads(&second, other, "by rosa, meanwhile");
+    assert_in_step(&second);
+    put(&second, visit, "from the new laptop");
+    sync_ok(&second);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "from the new laptop");
+    test_device_close(&second);
+}
+
+static void a_wish_goes_with_the_circle_it_was_about(void **state)
+{
+    struct replica_counts counts;
+    struct circle_member ben = {BEN, CIRCLE_READ};
+
+    (void)state;
+    assert_int_equal(replica_grant(agency.ana.replica, agency.chart, &ben), KITH_OK);
+    withdraw(&agency.rosa, ANA, LEAVING_RETIRED);
+    sync_ok(&agency.ana);
+    assert_int_equal(purge(&agency.ana).circles, 1);
+    assert_int_equal(replica_counts(agency.ana.replica, &counts), KITH_OK);
+    assert_int_equal(counts.owed, 0);
+    /* It is not done behind everybody's back when its author is let in again. */
+    let_in(&agency.rosa, ANA, CIRCLE_WRITE);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.ben);
+    assert_false(has_any_key(&agency.ben, agency.chart));
+}
+
 static void who_comes_back_before_having_heard_of_it_loses_nothing(void **state)
 {
     (void)state;
@@ -791,6 +836,8 @@ int main(void)
         WITH_AGENCY(what_was_handed_over_is_taken_as_it_comes),
         WITH_AGENCY(what_was_handed_over_is_held_once_its_device_is_lost),
         WITH_AGENCY(who_comes_back_finds_everything_and_everybody_finds_theirs),
+        WITH_AGENCY(a_new_laptop_reads_what_was_before_its_person_left_and_came_back),
+        WITH_AGENCY(a_wish_goes_with_the_circle_it_was_about),
         WITH_AGENCY(who_comes_back_before_having_heard_of_it_loses_nothing),
         WITH_AGENCY(a_revoked_device_is_rotated_away_with_nobody_asking),
         WITH_AGENCY(a_chart_made_on_a_device_that_was_ended_is_not_lost),
