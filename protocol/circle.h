@@ -178,7 +178,8 @@ struct circle_owed {
     uint32_t device_count;
     uint32_t max;
 };
-/* Adds a member in the order of persons, unless the person is named or there is no room. */
+/* Adds a member in the order of persons, unless the person is named, with the larger right then, or
+ * there is no room. */
 void owed_add_member(struct circle_owed *owed, const struct circle_member *member);
 /* `now_s`: invitations that have expired are owed nothing. */
 void circle_owed(const struct circle *circle, const struct roster *roster, uint64_t now_s,

@@ -12,6 +12,8 @@ void owed_add_member(struct circle_owed *owed, const struct circle_member *membe
     while (place > 0 && owed->members[place - 1].person > member->person)
         place--;
     bool is_there = place > 0 && owed->members[place - 1].person == member->person;
+    if (is_there && owed->members[place - 1].right < member->right)
+        owed->members[place - 1].right = member->right;
     if (is_there || owed->member_count == owed->max)
         return;
     memmove(&owed->members[place + 1], &owed->members[place],

@@ -248,8 +248,8 @@ static bool may_decide(const struct loader *loader, const struct circle *circle)
     return may && member && member->right == CIRCLE_WRITE && !circle_cut(circle, loader->device);
 }
 
-/* What is held goes to who may decide about it, while it waits. Later it comes as a change like any
- * other, or never. */
+/* What is held goes to who may decide about it. Admitted, it comes later as a change like any
+ * other; rejected, it goes before the entry that says so. */
 static bool load_held(struct loader *loader, const struct circle *circle,
                       const struct hub_item *item)
 {
@@ -257,8 +257,7 @@ static bool load_held(struct loader *loader, const struct circle *circle,
     struct held_row row;
 
     if (!may_decide(loader, circle) ||
-        !hub_held_get(&loader->txn, item->circle, item->device, item->n, &row) ||
-        row.state != HELD_OPEN)
+        !hub_held_get(&loader->txn, item->circle, item->device, item->n, &row))
         return true;
     if (!has_room(loader, item->change.sealed.len + HELD_OVERHEAD))
         return false;

@@ -74,6 +74,15 @@ void device_waiting_put(struct store_txn *txn, const struct waiting_row *row)
     buffer_clear(&value);
 }
 
+bool device_waiting_is_rejected(struct store_txn *txn, const struct waiting_row *row)
+{
+    struct key key = waiting_key(row);
+    struct bytes value;
+
+    return store_get(txn, TABLE_DEVICE_HELD, key_bytes(&key), &value) && value.len > 0 &&
+           value.ptr[0] != 0;
+}
+
 void device_waiting_delete(struct store_txn *txn, const struct waiting_row *row)
 {
     struct key key = waiting_key(row);

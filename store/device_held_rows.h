@@ -33,6 +33,8 @@ struct waiting_row {
     struct change change;
 };
 void device_waiting_put(struct store_txn *txn, const struct waiting_row *row);
+/* Whether it is here and was rejected. */
+bool device_waiting_is_rejected(struct store_txn *txn, const struct waiting_row *row);
 void device_waiting_delete(struct store_txn *txn, const struct waiting_row *row);
 /* Walks those of a circle; of all circles if it is 0. */
 struct store_walk device_waitings(struct store_txn *txn, uint32_t circle);

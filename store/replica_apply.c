@@ -148,10 +148,14 @@ static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool
     enum kith_err err =
         is_begun ? KITH_OK : circle_append(&work->row.circle, &applier->replica->roster, entry);
 
+    enum circle_part part = work->row.part;
     if (!err && !is_begun)
         err = after_entry(applier->replica, &applier->txn, work, &before, entry, &applier->hub);
     if (err)
         return err;
+    /* Who is back asks for receipts at once. */
+    if (work->row.part == PART_MEMBER && part != PART_MEMBER)
+        applier->sending->is_listed = false;
     device_entry_put(&applier->txn, work->row.number, work->row.circle.count, entry);
     work->row.acked_entries = work->row.circle.count;
     work->row.owed_roster = 0;
@@ -405,6 +409,8 @@ static enum kith_err apply_held(struct applier *applier, struct frame *frame)
     memcpy(row.prev, held.prev, HASH_BYTES);
     change_id(&header, held.change.sealed, row.id);
     err = change_verify(row.id, held.change.signature, author->keys.sign);
+    /* Sent again, it stays what it was decided to be. */
+    row.is_rejected = device_waiting_is_rejected(&applier->txn, &row);
     if (!err)
         device_waiting_put(&applier->txn, &row);
     return err;

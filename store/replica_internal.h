@@ -62,7 +62,7 @@ uint64_t late_sealed_through(struct store_txn *txn, uint32_t circle, const struc
 void circle_work_history(struct store_txn *txn, struct circle_work *work);
 /* Takes out what was merged, to be merged again from the log. */
 void circle_work_recount(struct store_txn *txn, struct circle_work *work);
-/* Whether a change of another device that is here counts for nothing: it lies beyond its cut. */
+/* Whether a change that is here counts for nothing: it lies beyond the cut of its device. */
 bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
                            uint64_t n);
 
@@ -74,7 +74,7 @@ void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
 /* How things stood before an entry joined the access chain. */
 struct before_entry {
     bool is_served;
-    uint64_t counted; /* changes of others that count, of those that are here */
+    uint64_t counted; /* changes that count, of those that are here */
 };
 struct before_entry before_entry(const struct replica *replica, const struct circle_work *work);
 /* What the entry means for what is here: what counts, what waits for a decision, whether this

@@ -20,10 +20,11 @@
 bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
                            uint64_t n)
 {
-    const struct circle_cut *cut =
-        chain->number == CHAIN_OWN ? NULL : circle_cut(&work->row.circle, chain->device);
+    const struct circle_cut *cut = circle_cut(&work->row.circle, chain->device);
+    /* Who has left still reads what they wrote; who is back reads what everybody reads. */
+    bool is_own = chain->number == CHAIN_OWN && work->row.part != PART_MEMBER;
 
-    return cut && cut->leaving != LEAVING_TRANSFERRED && n > cut->n;
+    return cut && !is_own && cut->leaving != LEAVING_TRANSFERRED && n > cut->n;
 }
 
 /* Whether this device is served the circle. Of what came before it was, it hears too: that its
@@ -165,7 +166,25 @@ static void waitings_delete(struct store_txn *txn, uint32_t circle)
     }
 }
 
-/* What was received of others no longer counts as sent by the hub. */
+/* What somebody here wanted written into its access chain, and why. */
+static void intents_delete(struct store_txn *txn, uint32_t circle)
+{
+    struct intent_row intent;
+    bool is_found = true;
+
+    while (is_found && !txn->err) {
+        struct store_walk walk = device_intents(txn);
+        do
+            is_found = device_intent_next(&walk, &intent);
+        while (is_found && intent.circle != circle);
+        store_walk_end(&walk);
+        if (is_found)
+            device_intent_delete(txn, intent.number);
+    }
+}
+
+/* What was received of others no longer counts as sent by the hub. What somebody here wanted of the
+ * circle is not for them to want any more. */
 static void leave(struct store_txn *txn, struct circle_work *work, struct hub_state *hub)
 {
     struct log_row row;
@@ -177,6 +196,7 @@ static void leave(struct store_txn *txn, struct circle_work *work, struct hub_st
             if (device_log_get(txn, work->row.number, work->chains[i].number, n, &row))
                 digest_remove(hub->digest, row.id);
     waitings_delete(txn, work->row.number);
+    intents_delete(txn, work->row.number);
 }
 
 void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n)
@@ -303,23 +323,6 @@ static bool is_delivered(struct store_txn *txn, const struct circle_row *row)
 
     (void)device_receipt_get(txn, row->number, &receipt);
     return row->acked_entries > 0 && (own.received <= receipt.n || own.received <= kept.n);
-}
-
-/* What somebody here wanted written into its access chain, and why. */
-static void intents_delete(struct store_txn *txn, uint32_t circle)
-{
-    struct intent_row intent;
-    bool is_found = true;
-
-    while (is_found && !txn->err) {
-        struct store_walk walk = device_intents(txn);
-        do
-            is_found = device_intent_next(&walk, &intent);
-        while (is_found && intent.circle != circle);
-        store_walk_end(&walk);
-        if (is_found)
-            device_intent_delete(txn, intent.number);
-    }
 }
 
 static void purge_circle(struct store_txn *txn, struct circle_work *work)
