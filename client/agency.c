@@ -123,23 +123,10 @@ static enum kith_err adopt_agency(struct kith *kith)
     struct identity identity = *replica_identity(kith->replica);
 
     memcpy(identity.agency, replica_roster(kith->replica)->agency, ID_BYTES);
+    seal_wipe(identity.root_seed, KEY_BYTES); /* it has signed what it is for */
     enum kith_err err = replica_set_identity(kith->replica, &identity);
     seal_wipe(&identity, sizeof identity);
     return err;
-}
-
-static void sheet_write(const uint8_t root[static KEY_BYTES], char *sheet)
-{
-    char plain[KEY_BYTES * 2];
-    size_t at = 0;
-
-    base32_write(bytes_of(root, KEY_BYTES), plain);
-    for (size_t i = 0; plain[i]; i++) {
-        if (i > 0 && i % 4 == 0)
-            sheet[at++] = ' ';
-        sheet[at++] = plain[i];
-    }
-    sheet[at] = '\0';
 }
 
 /* The roster has this device, under its own keys: an invitation's alone do not count. */
@@ -214,9 +201,8 @@ int kith_found(struct kith *kith, const char *code_text, const char *agency, con
         err = adopt_agency(kith);
     if (!err)
         err = write_first_names(kith, agency, person);
-    if (!err)
-        sheet_write(replica_identity(kith->replica)->root_seed, sheet);
-    return err ? (int)err : kith_sync(kith, &report);
+    int result = err ? (int)err : kith_sync(kith, &report);
+    return result ? result : kith_sheet(kith, sheet);
 }
 
 static enum kith_err request_enrolment(struct kith *kith, const struct code *code)
@@ -322,40 +308,138 @@ static enum kith_err write_code(struct kith *kith, uint32_t device,
     return err;
 }
 
-int kith_invite(struct kith *kith, const struct kith_invitation *invitation, char *code,
-                uint64_t *expires_at_ms)
+/* Puts an invitation into the roster: `entry` says for whom. `device` gets its number, `code` what
+ * its holder needs. */
+static enum kith_err invite(struct kith *kith, struct roster_entry *entry, uint32_t *device,
+                            char *code)
 {
     uint8_t secret[CODE_SECRET_BYTES];
     struct invite_keys keys;
-    struct kith_sync_report report;
     const struct identity *identity = replica_identity(kith->replica);
     struct roster_request request = {
         .is_wanted = true, .sign_secret = identity->sign_secret, .has_psk = true};
     struct exchange exchange = {.mode = CHANNEL_SYNC, .request = &request};
 
-    kith->detail[0] = '\0';
     seal_random(secret, sizeof secret);
     invite_derive(secret, &keys);
-    *expires_at_ms = home_now_ms(kith) + invitation->expires_ms;
-    request.entry = (struct roster_entry){.type = ROSTER_INVITE,
-                                          .author = identity->device,
-                                          .time_s = home_now_ms(kith) / 1000,
-                                          .expires_s = *expires_at_ms / 1000};
-    memcpy(request.entry.keys.sign, keys.sign_public, KEY_BYTES);
-    memcpy(request.entry.keys.box, keys.box_public, KEY_BYTES);
+    entry->type = ROSTER_INVITE;
+    entry->author = identity->device;
+    entry->time_s = home_now_ms(kith) / 1000;
+    memcpy(entry->keys.sign, keys.sign_public, KEY_BYTES);
+    memcpy(entry->keys.box, keys.box_public, KEY_BYTES);
     memcpy(request.psk, keys.psk, KEY_BYTES);
-    enum kith_err err = fill_invitation(kith, invitation, &request.entry);
-    bool is_new_person = request.entry.person == 0;
+    request.entry = *entry;
+    enum kith_err err = request_roster(kith, &exchange);
+    entry->person = request.entry.person;
+    *device = request.entry.device;
     if (!err)
-        err = request_roster(kith, &exchange);
-    if (!err && is_new_person)
-        err = home_save_name(kith, RECORD_PERSON, request.entry.person, invitation->person);
-    if (!err)
-        err = (enum kith_err)kith_sync(kith, &report);
-    if (!err)
-        err = write_code(kith, request.entry.device, secret, code);
+        err = write_code(kith, *device, secret, code);
     seal_wipe(&keys, sizeof keys);
     seal_wipe(secret, sizeof secret);
     seal_wipe(request.psk, sizeof request.psk);
     return err;
+}
+
+int kith_invite(struct kith *kith, const struct kith_invitation *invitation, char *code,
+                uint64_t *expires_at_ms)
+{
+    struct kith_sync_report report;
+    struct roster_entry entry = {.person = 0};
+    uint32_t device;
+
+    kith->detail[0] = '\0';
+    *expires_at_ms = home_now_ms(kith) + invitation->expires_ms;
+    entry.expires_s = *expires_at_ms / 1000;
+    enum kith_err err = fill_invitation(kith, invitation, &entry);
+    bool is_new_person = entry.person == 0;
+    if (!err)
+        err = invite(kith, &entry, &device, code);
+    if (!err && is_new_person)
+        err = home_save_name(kith, RECORD_PERSON, entry.person, invitation->person);
+    return err ? (int)err : kith_sync(kith, &report);
+}
+
+/* The recovery sheet is an invitation of the person's own that does not expire in its lifetime: so
+ * every chart is sealed to it like to any device, and it opens them all without anybody else. */
+#define SHEET_YEARS 200
+#define SHEET_S     ((uint64_t)SHEET_YEARS * 365 * 24 * 3600)
+
+static bool is_sheet(const struct kith *kith, const struct roster_device *device)
+{
+    return device->state == DEVICE_INVITED && device->person == replica_person(kith->replica) &&
+           device->expires_s > home_now_ms(kith) / 1000 + SHEET_S / 2;
+}
+
+/* An older sheet is worth nothing from now on. */
+static enum kith_err void_sheets(struct kith *kith, uint32_t but)
+{
+    enum kith_err err = KITH_OK;
+
+    for (uint32_t i = 0; !err && i < replica_roster(kith->replica)->device_count; i++) {
+        const struct roster_device *device = &replica_roster(kith->replica)->devices[i];
+        if (device->number != but && is_sheet(kith, device))
+            err = (enum kith_err)kith_device_end(kith, device->number, KITH_RETIRED, NULL);
+    }
+    return err;
+}
+
+int kith_sheet(struct kith *kith, char *code)
+{
+    struct kith_sync_report report;
+    const struct roster *roster = replica_roster(kith->replica);
+    uint32_t person = replica_person(kith->replica);
+    unsigned roles = person ? roster_person(roster, person)->roles : 0;
+    uint32_t device = 0;
+
+    kith->detail[0] = '\0';
+    if (!(roles & ROLE_ADMIN) || !(roles & ROLE_CUSTODIAN))
+        return home_fail(kith, KITH_NOT_ALLOWED,
+                         "a recovery sheet restores the whole agency: only somebody who is admin "
+                         "and custodian makes one");
+    struct roster_entry entry = {.person = person,
+                                 .roles = roles,
+                                 .supervisor = roster_person(roster, person)->supervisor,
+                                 .expires_s = home_now_ms(kith) / 1000 + SHEET_S};
+    enum kith_err err = invite(kith, &entry, &device, code);
+    if (!err)
+        err = home_save_name(kith, RECORD_DEVICE, device, "recovery sheet");
+    if (!err)
+        err = void_sheets(kith, device);
+    return err ? (int)err : kith_sync(kith, &report);
+}
+
+/* Where the hub is now, if it is no longer where the sheet says. */
+static enum kith_err move_code(struct kith *kith, struct code *code, const char *address)
+{
+    size_t len = strlen(address);
+
+    if (len == 0 || len >= sizeof code->address)
+        return home_fail(kith, KITH_ADDRESS, "'%s' is no HOST:PORT", address);
+    memcpy(code->address, address, len + 1);
+    return KITH_OK;
+}
+
+int kith_recover(struct kith *kith, const char *sheet, const char *address, const char *device_name,
+                 char *next_sheet)
+{
+    struct code code;
+    char moved[CODE_TEXT_MAX];
+    enum kith_err err = code_read(&code, sheet);
+
+    kith->detail[0] = '\0';
+    if (err || code.device == 0)
+        return home_fail(kith, KITH_CODE,
+                         "this is not what a recovery sheet says: check that it was copied whole");
+    if (address)
+        err = move_code(kith, &code, address);
+    if (!err)
+        err = code_write(&code, moved);
+    int result = err ? (int)err : kith_join(kith, moved, device_name);
+    if (!result) /* the roster had it under the name of a sheet */
+        result = home_save_device(kith, code.device, DEVICE_NAME_FIELD, device_name);
+    if (!result)
+        result = kith_sheet(kith, next_sheet);
+    seal_wipe(moved, sizeof moved);
+    seal_wipe(&code, sizeof code);
+    return result;
 }

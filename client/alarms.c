@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Alarms in words, and of whom nothing was heard. */
 #include <inttypes.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +146,8 @@ static void tell(struct kith *kith, struct store_txn *txn, const struct alarm *a
     uint8_t second[HASH_BYTES];
     told->has_proof = alarm->kind == ALARM_TWO_CHANGES && alarm_proof(txn, alarm, first, second);
     if (told->has_proof) {
-        (void)sodium_bin2hex(told->proof[0], sizeof told->proof[0], first, HASH_BYTES);
-        (void)sodium_bin2hex(told->proof[1], sizeof told->proof[1], second, HASH_BYTES);
+        bytes_hex(bytes_of(first, sizeof first), told->proof[0]);
+        bytes_hex(bytes_of(second, sizeof second), told->proof[1]);
     }
 }
 

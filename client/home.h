@@ -56,6 +56,12 @@ bool home_has_device_name(struct kith *kith, uint32_t number);
  * `number` 0: no number. */
 MUST_USE enum kith_err home_save_name(struct kith *kith, enum record_type type, uint32_t number,
                                       const char *name);
+/* Why a device was ended stands beside its name, where the hub cannot read it. */
+#define DEVICE_NAME_FIELD   2
+#define DEVICE_REASON_FIELD 3
+/* One field of a device's record, which is made if there is none. */
+MUST_USE enum kith_err home_save_device(struct kith *kith, uint32_t number, uint32_t field,
+                                        const char *said);
 /* By number, or by name whatever the case. NOT_FOUND, AMBIGUOUS. */
 MUST_USE enum kith_err home_person(struct kith *kith, const char *text, uint32_t *number);
 struct schema_names home_names(struct kith *kith);

@@ -15,6 +15,7 @@
 #include "client/clock.h"
 #include "client/heartbeat.h"
 #include "client/home.h"
+#include "client/recovery.h"
 #include "client/renew.h"
 #include "client/vault.h"
 #include "protocol/hlc.h"
@@ -90,7 +91,7 @@ static enum kith_err make_folder(const char *home)
 static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_new,
                      struct kith **opened)
 {
-    struct kith *kith = sodium_init() < 0 ? NULL : calloc(1, sizeof *kith);
+    struct kith *kith = seal_start() ? NULL : calloc(1, sizeof *kith);
     struct hub_state hub;
 
     *opened = NULL;
@@ -130,7 +131,7 @@ int kith_create(const char *home, const char *passphrase, struct kith **kith)
     uint8_t key[KEY_BYTES];
 
     *kith = NULL;
-    if (sodium_init() < 0)
+    if (seal_start())
         return KITH_MEMORY;
     enum kith_err err = make_folder(home);
     if (!err)
@@ -150,7 +151,7 @@ int kith_open(const char *home, const char *passphrase, struct kith **kith)
     uint8_t key[KEY_BYTES];
 
     *kith = NULL;
-    if (sodium_init() < 0)
+    if (seal_start())
         return KITH_MEMORY;
     enum kith_err err = vault_open(home, passphrase, key);
     return err ? (int)err : open_home(home, key, false, kith);
@@ -247,6 +248,8 @@ static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *repor
     err = err ? err : noted;
     if (!err && report->is_up_to_date)
         err = heartbeat_write(kith, &is_beating);
+    if (!err)
+        err = recovery_refresh(kith);
     bool is_going_on =
         !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
     return is_going_on ? sync_rest(kith, wrote || is_beating, report) : err;

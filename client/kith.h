@@ -54,13 +54,45 @@ KITH_API int kith_change_passphrase(struct kith *kith, const char *passphrase);
 KITH_API void kith_close(struct kith **kith);
 
 /* Makes the agency on the hub that gave `code`, with this device as its first admin and custodian.
- * `sheet` gets the root key for paper, at least KITH_CODE_TEXT bytes: show it once, keep it
+ * `sheet` gets the recovery sheet for paper, at least KITH_CODE_TEXT bytes: show it once, keep it
  * nowhere. */
 KITH_API int kith_found(struct kith *kith, const char *code, const char *agency, const char *person,
                         char *sheet);
 /* Enrols this device with an invitation and gets what it may read. May be repeated after a lost
  * connection. */
 KITH_API int kith_join(struct kith *kith, const char *code, const char *device_name);
+
+/* A new recovery sheet, for an admin and custodian; older ones are worth nothing from then on. At
+ * least KITH_CODE_TEXT bytes. */
+KITH_API int kith_sheet(struct kith *kith, char *sheet);
+/* With a sheet, a new home becomes a device of whoever made it: admin and custodian, with all
+ * charts. `address`: where the hub is now, NULL if the sheet knows. Gives the next sheet. May be
+ * repeated after a lost connection. */
+KITH_API int kith_recover(struct kith *kith, const char *sheet, const char *address,
+                          const char *device_name, char *next_sheet);
+
+/* A forgotten passphrase: the home asks, a custodian answers, by any courier; no network is needed.
+ */
+#define KITH_RECOVERY_MAX 16384
+#define KITH_CHECK_TEXT   24
+/* Makes a request, or gives the one that was made before, of at most KITH_RECOVERY_MAX bytes, and
+ * the number that both sides compare by voice. NOT_FOUND if the home never synced. */
+KITH_API int kith_forgot(const char *home, uint8_t *request, size_t *len,
+                         char check[KITH_CHECK_TEXT]);
+/* Sets a new passphrase with the answer to the last request. DECRYPT if it is to another one. */
+KITH_API int kith_forgot_answer(const char *home, const uint8_t *answer, size_t len,
+                                const char *passphrase);
+struct kith_asker {
+    uint32_t device;
+    char name[KITH_NAME_TEXT];
+    char person[KITH_NAME_TEXT];
+    char check[KITH_CHECK_TEXT]; /* to be the number that the person reads out */
+    bool is_ended;               /* the device was removed from the agency */
+};
+/* On a custodian's device: who asks, and the answer, of at most KITH_RECOVERY_MAX bytes. The caller
+ * compares the number before it hands the answer on. */
+KITH_API int kith_recovery_answer(struct kith *kith, const uint8_t *request, size_t len,
+                                  struct kith_asker *asker, uint8_t *answer, size_t *answer_len);
 
 struct kith_invitation {
     const char *person; /* a new name, or somebody who is there already and gets another device */
@@ -97,7 +129,8 @@ struct kith_sync_report {
     uint32_t sign_again; /* signatures and the like that were not: to be given again */
 };
 /* One full exchange. UNREACHABLE if the hub was not reached, LOST if the connection ended early,
- * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled as far as it came. */
+ * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled
+ * as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
 
 /* What is exchanged without a connection: a file that only those it is for can read, and that may

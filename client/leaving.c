@@ -7,9 +7,6 @@
 #include "client/home.h"
 #include "protocol/seal.h"
 
-/* Why a device was ended stands beside its name, where the hub cannot read it. */
-#define DEVICE_REASON_FIELD 3
-
 static enum kith_err person_of(struct kith *kith, const char *text, uint32_t *person)
 {
     enum kith_err err = home_person(kith, text, person);
@@ -115,11 +112,11 @@ enum kith_err home_end_reason(struct kith *kith, uint32_t number,
     return err;
 }
 
-static enum kith_err save_reason(struct kith *kith, uint32_t number, const char *reason)
+enum kith_err home_save_device(struct kith *kith, uint32_t number, uint32_t field, const char *said)
 {
     struct device_record device = {.number = number};
     struct edit edits[2] = {{.type = RECORD_DEVICE, .field = 1, .kind = OP_PUT},
-                            {.type = RECORD_DEVICE, .field = DEVICE_REASON_FIELD, .kind = OP_PUT}};
+                            {.type = RECORD_DEVICE, .field = field, .kind = OP_PUT}};
     uint8_t agency[ID_BYTES];
     struct buffer value;
     struct buffer text;
@@ -132,7 +129,7 @@ static enum kith_err save_reason(struct kith *kith, uint32_t number, const char 
     buffer_init(&value, VALUE_MAX);
     buffer_init(&text, VALUE_MAX);
     wire_put_uint(&value, number);
-    wire_put_text(&text, bytes_text(reason));
+    wire_put_text(&text, bytes_text(said));
     edits[0].value = buffer_view(&value);
     edits[1].value = buffer_view(&text);
     memcpy(edits[0].record, device.id, ID_BYTES);
@@ -140,6 +137,7 @@ static enum kith_err save_reason(struct kith *kith, uint32_t number, const char 
     err = home_save(kith, agency, edits + device.is_found, device.is_found ? 1 : 2);
     buffer_clear(&value);
     buffer_clear(&text);
+    home_forget_names(kith);
     return err;
 }
 
@@ -195,14 +193,14 @@ int kith_device_end(struct kith *kith, uint32_t device, enum kith_leaving leavin
     enum kith_err err = check_end(kith, device, reason);
     bool is_self = device == replica_identity(kith->replica)->device;
     if (!err && is_self && reason && *reason)
-        err = save_reason(kith, device, reason);
+        err = home_save_device(kith, device, DEVICE_REASON_FIELD, reason);
     if (!err)
         err = request_end(kith, device, leaving);
     if (err || is_self)
         return err;
     err = (enum kith_err)kith_sync(kith, &report);
     if (!err && reason && *reason)
-        err = save_reason(kith, device, reason);
+        err = home_save_device(kith, device, DEVICE_REASON_FIELD, reason);
     return err ? (int)err : kith_sync(kith, &report);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/file.h"
+#include "store/file.h"
 #include "daemon/hub.h"
 #include "daemon/keys.h"
 #include "protocol/seal.h"

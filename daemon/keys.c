@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "daemon/file.h"
+#include "store/file.h"
 #include "protocol/seal.h"
 
 /* The file: mark, version, line end; storage key, Noise secret, signing key; a hash over all of

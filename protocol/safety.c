@@ -19,6 +19,13 @@ static void group_write(const uint8_t *from, char *to)
     to[GROUP_DIGITS] = ' ';
 }
 
+void safety_groups(const uint8_t hash[static HASH_BYTES], size_t count, char *text)
+{
+    for (size_t group = 0; group < count; group++)
+        group_write(hash + group * GROUP_BYTES, text + group * SAFETY_GROUP_CHARS);
+    text[count * SAFETY_GROUP_CHARS - 1] = '\0';
+}
+
 void safety_number(const uint8_t agency[static ID_BYTES], uint32_t device,
                    const struct device_public *keys, char text[static SAFETY_TEXT])
 {
@@ -28,13 +35,11 @@ void safety_number(const uint8_t agency[static ID_BYTES], uint32_t device,
                                   bytes_of(keys->sign, KEY_BYTES), bytes_of(keys->noise, KEY_BYTES),
                                   bytes_of(keys->box, KEY_BYTES)};
     uint8_t hash[HASH_BYTES];
-    char *to = text;
 
     put_u32(number, device);
     for (size_t half = 0; half < 2; half++) {
         seal_hash(tags[half], parts, sizeof parts / sizeof *parts, hash);
-        for (size_t group = 0; group < SAFETY_GROUPS / 2; group++, to += GROUP_DIGITS + 1)
-            group_write(hash + group * GROUP_BYTES, to);
+        safety_groups(hash, SAFETY_GROUPS / 2, text + half * SAFETY_TEXT / 2);
+        text[SAFETY_TEXT / 2 - 1] = ' ';
     }
-    text[SAFETY_TEXT - 1] = '\0';
 }

@@ -12,8 +12,13 @@
 
 #include "protocol/roster.h"
 
-#define SAFETY_GROUPS 12
-#define SAFETY_TEXT   (SAFETY_GROUPS * 6) /* with blanks between and the final zero */
+#define SAFETY_GROUPS      12
+/* Five digits and a blank; the last blank is the final zero. */
+#define SAFETY_GROUP_CHARS 6
+#define SAFETY_TEXT        (SAFETY_GROUPS * SAFETY_GROUP_CHARS)
+
+/* The first groups of a hash: five bytes of it each. */
+void safety_groups(const uint8_t hash[static HASH_BYTES], size_t count, char *text);
 
 void safety_number(const uint8_t agency[static ID_BYTES], uint32_t device,
                    const struct device_public *keys, char text[static SAFETY_TEXT]);

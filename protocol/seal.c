@@ -61,6 +61,11 @@ void seal_derive(enum seal_tag tag, const uint8_t secret[static KEY_BYTES], stru
     sodium_memzero(&state, sizeof state);
 }
 
+enum kith_err seal_start(void)
+{
+    return sodium_init() < 0 ? KITH_MEMORY : KITH_OK;
+}
+
 void seal_random(void *to, size_t len)
 {
     randombytes_buf(to, len);
@@ -183,6 +188,27 @@ enum kith_err box_open(const struct epoch_place *place, const uint8_t secret[sta
     }
     sodium_memzero(text, sizeof text);
     return err;
+}
+
+enum kith_err seal_to(const uint8_t recipient[static KEY_BYTES], struct bytes text,
+                      struct buffer *sealed)
+{
+    uint8_t *to = buffer_extend(sealed, text.len + SEALED_OVERHEAD);
+
+    if (!to)
+        return sealed->err;
+    return crypto_box_seal(to, text.ptr, text.len, recipient) ? KITH_MALFORMED : KITH_OK;
+}
+
+enum kith_err seal_open(const uint8_t secret[static KEY_BYTES], struct bytes sealed, uint8_t *text)
+{
+    uint8_t public_key[KEY_BYTES];
+
+    if (sealed.len < SEALED_OVERHEAD)
+        return KITH_DECRYPT;
+    seal_box_public(secret, public_key);
+    return crypto_box_seal_open(text, sealed.ptr, sealed.len, public_key, secret) ? KITH_DECRYPT
+                                                                                  : KITH_OK;
 }
 
 /* A wrap is encrypted under a key of its own, derived from the epoch key, with its place as

@@ -47,7 +47,10 @@
     X(BUNDLE_KEY, "kith/1 bundle chunk key")                                                       \
     X(BUNDLE_CHUNK, "kith/1 bundle signed chunk")                                                  \
     X(BUNDLE_SIGN, "kith/1 bundle signature")                                                      \
-    X(BUNDLE_PULL, "kith/1 bundle pull")
+    X(BUNDLE_PULL, "kith/1 bundle pull")                                                           \
+    X(RECOVERY_KEY, "kith/1 recovery key")                                                         \
+    X(RECOVERY_ANSWER, "kith/1 recovery answer")                                                   \
+    X(RECOVERY_CHECK, "kith/1 recovery check number")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,
@@ -57,6 +60,9 @@ enum seal_tag {
 };
 
 const char *seal_tag_text(enum seal_tag tag);
+
+/* Once before anything else, and again at no cost. KITH_MEMORY if there is no randomness. */
+MUST_USE enum kith_err seal_start(void);
 
 /* BLAKE2b-256 over the tag, a zero byte and `parts` one after another. Only for parts of fixed
  * length or a last variable one: nothing separates them. */
@@ -114,6 +120,14 @@ MUST_USE enum kith_err box_seal(const struct epoch_place *place,
 MUST_USE enum kith_err box_open(const struct epoch_place *place,
                                 const uint8_t secret[static KEY_BYTES],
                                 const uint8_t box[static BOX_BYTES], uint8_t key[static KEY_BYTES]);
+/* Any text to one recipient, its sender unknown: `sealed` grows by text + SEALED_OVERHEAD. Its
+ * first bytes must say what it is for. */
+#define SEALED_OVERHEAD 48
+MUST_USE enum kith_err seal_to(const uint8_t recipient[static KEY_BYTES], struct bytes text,
+                               struct buffer *sealed);
+/* `text` has room for sealed.len - SEALED_OVERHEAD. KITH_DECRYPT if it is not for this secret. */
+MUST_USE enum kith_err seal_open(const uint8_t secret[static KEY_BYTES], struct bytes sealed,
+                                 uint8_t *text);
 void epoch_wrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],
                 const uint8_t previous[static KEY_BYTES], uint8_t wrap[static WRAP_BYTES]);
 MUST_USE enum kith_err epoch_unwrap(const struct epoch_place *place,

@@ -10,6 +10,7 @@
 #include "client/cli/leaving.h"
 #include "client/cli/json.h"
 #include "client/cli/qr.h"
+#include "client/cli/recovery.h"
 #include "client/cli/when.h"
 
 #define DAY_MS (24ull * 60 * 60 * 1000)
@@ -53,10 +54,7 @@ static enum exit_code fail_enrolling(struct cli *cli, int code, bool is_new)
 static void founded_show(const struct cli *cli, const char *agency, const char *sheet)
 {
     (void)fprintf(cli->show.out, "%s is founded, and this is its first device.\n\n", agency);
-    (void)fputs("Recovery sheet. Print it or write it down, and keep it where only your agency's\n"
-                "custodians can reach it. It is shown this once and stored nowhere.\n\n",
-                cli->show.out);
-    (void)fprintf(cli->show.out, "    %s\n\n", sheet);
+    sheet_show(cli, sheet, isatty(fileno(cli->show.out)));
     (void)fputs("Next: `kith invite --person NAME --role specialist`\n", cli->show.out);
 }
 

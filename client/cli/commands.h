@@ -19,6 +19,12 @@
       agency_join)                                                                                 \
     X("Agency", "invite", "--person NAME --role ROLE [--supervisor PERSON] [--expires 7d] [--qr]", \
       "Make a code with which somebody can join", agency_invite)                                   \
+    X("Agency", "sheet", "[--qr]", "Make a new recovery sheet; the old one is void",               \
+      recovery_sheet)                                                                              \
+    X("Agency", "recover", "CODE [--hub HOST:PORT] [--device-name NAME] [--qr]",                   \
+      "Restore an agency with its recovery sheet", recovery_recover)                               \
+    X("Agency", "recovery answer", "FILE --check NUMBER --to-file FILE [--force]",                 \
+      "As custodian, open the home of somebody who forgot the passphrase", recovery_answer)        \
     X("Agency", "person list", "", "Who works here", agency_person_list)                           \
     X("Agency", "device list", "", "Whose devices there are", agency_device_list)                  \
     X("Agency", "grant", "PARTICIPANT PERSON", "Let somebody read and write a chart",              \
@@ -55,7 +61,7 @@
       visit_return)                                                                                \
     X("Records", "visit void", "ID --reason TEXT", "Void a visit; nothing of it is deleted",       \
       visit_void)                                                                                  \
-    X("Records", "visit addend", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",           \
+    X("Records", "visit addendum", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",         \
       "Add an addendum, correction or late_entry to a signed visit", visit_addend)                 \
     X("Records", "search", "WORD...", "The records in which all the words stand", overview_search) \
     X("Records", "tasks", "", "What waits for you, the most urgent first", overview_tasks)         \
@@ -75,7 +81,9 @@
       sync_unlock)                                                                                 \
     X("Sync", "lock", "", "Close this home at once", sync_lock)                                    \
     X("Sync", "passphrase", "[--new-passphrase-file FILE]", "Change the passphrase",               \
-      sync_passphrase)
+      sync_passphrase)                                                                             \
+    X("Sync", "forgot", "[--to-file FILE] [--answer FILE] [--new-passphrase-file FILE]",           \
+      "Ask a custodian for a way back into this home, and take the answer", recovery_forgot)
 
 typedef enum exit_code command_run(struct cli *cli, const struct arguments *arguments);
 

@@ -149,16 +149,17 @@ class Laptop:
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.home = os.path.join(lab.folder, "home-" + name)
+        self.passphrase_file = lab.passphrase_file
         self.clock = None  # see by_clock
         lab.laptops.append(self)
 
     def run(self, *arguments, **options):
-        command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.lab.passphrase_file]
+        command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.passphrase_file]
         return Result(subprocess.run(by_clock(self.clock, command) + list(arguments), capture_output=True, text=True,
                                      timeout=options.pop("timeout", 120), stdin=subprocess.DEVNULL, **options))
 
     def start(self, *arguments):
-        command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.lab.passphrase_file]
+        command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.passphrase_file]
         return subprocess.Popen(command + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 text=True, stdin=subprocess.DEVNULL)
 

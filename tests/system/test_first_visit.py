@@ -151,7 +151,8 @@ def founding_and_joining_go_on_after_a_lost_answer(lab):
     expect(ana.run("join", code).code != 0, "the answer was lost")
     hub.proxy.spoil = None
     ana.ok("join", code)
-    expect([device["state"] for device in ana.json("device", "list")] == ["active", "active"], "both enrolled, once")
+    expect([device["state"] for device in ana.json("device", "list")] == ["active", "invited", "active"],
+           "founder, its sheet and Ana, once each")
 
 
 def a_locked_home_opens_with_the_passphrase_only(lab):

@@ -3,8 +3,8 @@
  * The few small files beside the store: written whole or not at all, and never read through a link
  * or from others.
  */
-#ifndef KITH_DAEMON_FILE_H
-#define KITH_DAEMON_FILE_H
+#ifndef KITH_STORE_FILE_H
+#define KITH_STORE_FILE_H
 
 #include "protocol/bytes.h"
 
@@ -18,6 +18,9 @@ MUST_USE enum kith_err folder_check(const char *path);
 
 /* Whether there is something of this name in the folder. */
 bool file_is_there(const char *folder, const char *name);
+
+/* KITH_OK also if there is none. */
+MUST_USE enum kith_err file_remove(const char *folder, const char *name);
 
 /* Replaces or makes a file, mode 0600: after a crash it is there as it was before or as it is now.
  */

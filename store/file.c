@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/file.h"
+#include "store/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,6 +73,21 @@ bool file_is_there(const char *folder, const char *name)
     bool is_there = fstatat(fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
     (void)close(fd);
     return is_there;
+}
+
+enum kith_err file_remove(const char *path, const char *name)
+{
+    int folder;
+    enum kith_err err = folder_fd(path, &folder);
+
+    if (err)
+        return err;
+    if (unlinkat(folder, name, 0) < 0 && errno != ENOENT)
+        err = file_error(errno);
+    else if (fsync(folder) < 0)
+        err = file_error(errno);
+    (void)close(folder);
+    return err;
 }
 
 /* Writes all of it and waits for the disk. */
