@@ -112,6 +112,8 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
         item->verdict = held_commit(committer, ingest, touched, item);
     else if (!item->verdict)
         item->verdict = check_follows(item, &head);
+    if (!item->verdict)
+        item->verdict = held_take(committer, touched, item);
     if (item->verdict)
         return;
     struct hub_item row = {.kind = HUB_ITEM_CHANGE,

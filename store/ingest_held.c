@@ -80,6 +80,21 @@ enum kith_err held_commit(struct committer *committer, const struct ingest *inge
     return KITH_HELD;
 }
 
+enum kith_err held_take(struct committer *committer, const struct touched *touched,
+                        const struct ingest_item *item)
+{
+    struct held_row row;
+
+    if (!circle_cut(&touched->circle, item->device) ||
+        !hub_held_get(&committer->txn, touched->number, item->device, item->n, &row))
+        return KITH_OK;
+    if (!seal_equal(row.id, item->id, HASH_BYTES))
+        return KITH_FORKED;
+    hub_held_delete(&committer->txn, &row);
+    held_uncount(committer, item->device, item->change.sealed.len);
+    return KITH_OK;
+}
+
 enum kith_err held_check(struct committer *committer, const struct touched *touched,
                          const struct circle_entry *entry)
 {

@@ -32,6 +32,10 @@ void commit_circle(struct committer *committer, struct ingest *ingest, struct in
 /* Keeps a change beyond its cut for a decision: HELD; or why not: HELD_FULL, GAP, FORKED. */
 MUST_USE enum kith_err held_commit(struct committer *committer, const struct ingest *ingest,
                                    const struct touched *touched, const struct ingest_item *item);
+/* A change that is taken after all is held no longer. FORKED if another one is held under its
+ * number. */
+MUST_USE enum kith_err held_take(struct committer *committer, const struct touched *touched,
+                                 const struct ingest_item *item);
 /* Counts one more thing against what may be held of a device; HELD_FULL. */
 MUST_USE enum kith_err held_count(struct committer *committer, uint32_t device, size_t bytes);
 /* Whether the n-th change of that device is held under that id. */

@@ -144,7 +144,7 @@ static enum kith_err begin_circle(struct applier *applier, const struct circle_f
 static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool is_begun)
 {
     struct circle_work *work = &applier->work;
-    struct before_entry before = before_entry(applier->replica, work);
+    struct before_entry before = before_entry(applier->replica, &applier->txn, work);
     enum kith_err err =
         is_begun ? KITH_OK : circle_append(&work->row.circle, &applier->replica->roster, entry);
 
@@ -298,6 +298,8 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
         chain->received = check.first_n + i;
         memcpy(chain->head, check.rows[i].id, HASH_BYTES);
     }
+    if (!err && circle_cut(&applier->work.row.circle, run.device))
+        waitings_settle(&applier->txn, &applier->work, chain);
     applier->applied->received += err ? 0 : check.count;
     if (!err && check.count > 0)
         device_chain_put(&applier->txn, applier->work.row.number, chain);
@@ -358,6 +360,10 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     memcpy(receipt.signature, ack->signature, SIGNATURE_BYTES);
     receipt.lines = ack->raw;
     device_receipt_put(&applier->txn, circle, &receipt);
+    /* What lies beyond the own cut counts from now on. */
+    if (circle_cut(&applier->work.row.circle, line->device) &&
+        applier->work.row.part == PART_MEMBER)
+        circle_work_recount(&applier->txn, &applier->work);
     return KITH_OK;
 }
 
@@ -436,8 +442,10 @@ static enum kith_err apply_circle_line(struct applier *applier, const struct ack
         if (!grant->has_boxes)
             sending_drop_grant(applier->sending, grant);
     }
-    if (line->n <= work->row.circle.count && line->n > work->row.acked_entries) {
-        work->row.acked_entries = (uint32_t)line->n;
+    /* Others may have gone on from there. */
+    uint32_t known = line->n < work->row.circle.count ? (uint32_t)line->n : work->row.circle.count;
+    if (known > work->row.acked_entries) {
+        work->row.acked_entries = known;
         work->is_row_changed = true;
     }
     return err;

@@ -63,20 +63,25 @@ void circle_work_history(struct store_txn *txn, struct circle_work *work);
 /* Takes out what was merged, to be merged again from the log. */
 void circle_work_recount(struct store_txn *txn, struct circle_work *work);
 /* Whether a change that is here counts for nothing: it lies beyond the cut of its device. */
-bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
-                           uint64_t n);
+bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work,
+                           const struct chain_row *chain, uint64_t n);
 
 /* Forgets that own changes through n were refused for that reason; KITH_OK: for any. */
 void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n);
 /* Whoever is sent changes of a circle it has left has been let in again: all of them come anew. */
 void circle_work_welcome(struct store_txn *txn, struct circle_work *work);
 
+/* What has come of a chain waits for no decision any more. */
+void waitings_settle(struct store_txn *txn, const struct circle_work *work,
+                     const struct chain_row *chain);
+
 /* How things stood before an entry joined the access chain. */
 struct before_entry {
     bool is_served;
     uint64_t counted; /* changes that count, of those that are here */
 };
-struct before_entry before_entry(const struct replica *replica, const struct circle_work *work);
+struct before_entry before_entry(const struct replica *replica, struct store_txn *txn,
+                                 const struct circle_work *work);
 /* What the entry means for what is here: what counts, what waits for a decision, whether this
  * device is in the circle. FORKED if a cut names another change than the one that is here. */
 MUST_USE enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,

@@ -17,14 +17,26 @@
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 
-bool circle_work_is_beyond(const struct circle_work *work, const struct chain_row *chain,
-                           uint64_t n)
+/* What the hub has taken of the own chain counts, whatever was beyond its cut when it came. */
+static bool is_taken(struct store_txn *txn, const struct circle_work *work, uint64_t n)
+{
+    struct receipt_row receipt = {0};
+
+    (void)device_receipt_get(txn, work->row.number, &receipt);
+    return n <= receipt.n;
+}
+
+bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work,
+                           const struct chain_row *chain, uint64_t n)
 {
     const struct circle_cut *cut = circle_cut(&work->row.circle, chain->device);
-    /* Who has left still reads what they wrote; who is back reads what everybody reads. */
-    bool is_own = chain->number == CHAIN_OWN && work->row.part != PART_MEMBER;
 
-    return cut && !is_own && cut->leaving != LEAVING_TRANSFERRED && n > cut->n;
+    if (!cut || n <= cut->n)
+        return false;
+    if (chain->number != CHAIN_OWN)
+        return cut->leaving != LEAVING_TRANSFERRED;
+    /* Who has left still reads what they wrote; who is back reads what everybody reads. */
+    return work->row.part == PART_MEMBER && !is_taken(txn, work, n);
 }
 
 /* Whether this device is served the circle. Of what came before it was, it hears too: that its
@@ -34,22 +46,23 @@ static bool is_served(const struct replica *replica, const struct circle *circle
     return circle_has_device(circle, replica->identity.device);
 }
 
-static uint64_t counted_changes(const struct circle_work *work)
+static uint64_t counted_changes(struct store_txn *txn, const struct circle_work *work)
 {
     uint64_t count = 0;
 
     for (uint32_t i = 0; i < work->chain_count; i++) {
         const struct chain_row *chain = &work->chains[i];
-        bool is_cut = circle_work_is_beyond(work, chain, chain->received);
+        bool is_cut = circle_work_is_beyond(txn, work, chain, chain->received);
         count += is_cut ? circle_cut(&work->row.circle, chain->device)->n : chain->received;
     }
     return count;
 }
 
-struct before_entry before_entry(const struct replica *replica, const struct circle_work *work)
+struct before_entry before_entry(const struct replica *replica, struct store_txn *txn,
+                                 const struct circle_work *work)
 {
     return (struct before_entry){.is_served = is_served(replica, &work->row.circle),
-                                 .counted = counted_changes(work)};
+                                 .counted = counted_changes(txn, work)};
 }
 
 static void record_delete(struct store_txn *txn, const struct record_place *place)
@@ -160,6 +173,23 @@ static void waitings_delete(struct store_txn *txn, uint32_t circle)
     while (is_found && !txn->err) {
         struct store_walk walk = device_waitings(txn, circle);
         is_found = device_waiting_next(&walk, &row);
+        store_walk_end(&walk);
+        if (is_found)
+            device_waiting_delete(txn, &row);
+    }
+}
+
+void waitings_settle(struct store_txn *txn, const struct circle_work *work,
+                     const struct chain_row *chain)
+{
+    struct waiting_row row;
+    bool is_found = true;
+
+    while (is_found && !txn->err) {
+        struct store_walk walk = device_waitings(txn, work->row.number);
+        do
+            is_found = device_waiting_next(&walk, &row);
+        while (is_found && (row.device != chain->device || row.n > chain->received));
         store_walk_end(&walk);
         if (is_found)
             device_waiting_delete(txn, &row);
@@ -301,7 +331,7 @@ enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,
         leave(txn, work, hub);
     else if (is_in && work->row.part != PART_MEMBER)
         come_back(txn, work);
-    else if (counted_changes(work) != before->counted)
+    else if (counted_changes(txn, work) != before->counted)
         circle_work_recount(txn, work);
     settle_waiting(txn, work, &entry);
     return txn->err;

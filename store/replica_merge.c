@@ -194,7 +194,7 @@ static bool merge_next(struct store_txn *txn, struct circle_work *work, struct c
     bool is_merged = true;
 
     buffer_init(&text, CHANGE_TEXT_MAX);
-    bool is_beyond = circle_work_is_beyond(work, chain, n);
+    bool is_beyond = circle_work_is_beyond(txn, work, chain, n);
     enum kith_err err = is_beyond ? KITH_HELD : circle_work_text(txn, work, chain, n, &text);
     if (err == KITH_NO_KEY)
         is_merged = false;

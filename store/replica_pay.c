@@ -170,11 +170,16 @@ static struct circle_cut make_cut(struct payer *payer, const struct roster_devic
         cut.leaving = device->leaving;
         cut.until_s = device->until_s;
     }
-    for (uint32_t i = 0; i < count; i++)
-        if (chains[i].device == device->number && chains[i].received > 0) {
-            cut.n = chains[i].received;
+    for (uint32_t i = 0; i < count; i++) {
+        if (chains[i].device != device->number)
+            continue;
+        /* Who goes by themselves may have something here that is not sealed yet: it comes after. */
+        cut.n = chains[i].number == CHAIN_OWN
+                    ? late_sealed_through(filler->txn, payer->row.number, &chains[i])
+                    : chains[i].received;
+        if (cut.n > 0)
             memcpy(cut.id, chains[i].head, HASH_BYTES);
-        }
+    }
     return cut;
 }
 

@@ -318,6 +318,57 @@ static void what_was_rejected_is_found_by_who_decides_later(void **state)
     test_device_close(&late);
 }
 
+static void what_came_too_late_to_be_taken_counts_for_nobody(void **state)
+{
+    struct store_txn txn;
+    struct circle_row row;
+
+    (void)state;
+    put(&agency.ana, visit, "in time");
+    sync_ok(&agency.ana);
+    sync_ok(&agency.rosa);
+    withdraw(&agency.rosa, ANA, LEAVING_TRANSFERRED);
+    put(&agency.ana, visit, "taken late");
+    sync_ok(&agency.ana);
+    let_in(&agency.rosa, ANA, CIRCLE_READ);
+    sync_ok(&agency.ana);
+    assert_reads(&agency.ana, visit, "taken late");
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "taken late");
+    /* And what no receipt names does not count here either. */
+    txn = store_begin(replica_store(agency.ana.replica), STORE_READ);
+    device_circle_get(&txn, device_circle_number(&txn, agency.chart), &row);
+    struct circle_work work = {.row = row};
+    const struct chain_row own = {.number = CHAIN_OWN, .device = ANA};
+    assert_false(circle_work_is_beyond(&txn, &work, &own, 3));
+    assert_true(circle_work_is_beyond(&txn, &work, &own, 4));
+    assert_int_equal(store_commit(&txn), KITH_OK);
+    circle_clear(&row.circle);
+}
+
+static void what_is_taken_after_all_is_held_no_longer(void **state)
+{
+    struct held_change *changes;
+    size_t count;
+
+    (void)state;
+    put(&agency.ana, visit, "walked to the clinic");
+    withdraw(&agency.rosa, ANA, LEAVING_RETIRED);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.rosa);
+    assert_int_equal(only_held(&agency.rosa).device, ANA);
+    let_in(&agency.rosa, ANA, CIRCLE_READ);
+    withdraw(&agency.rosa, ANA, LEAVING_TRANSFERRED);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.ana);
+    assert_int_equal(hub_held(), 0);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "walked to the clinic");
+    assert_int_equal(replica_held(agency.rosa.replica, &changes, &count), KITH_OK);
+    assert_int_equal(count, 0);
+    free(changes);
+}
+
 static void of_two_wishes_about_one_person_the_larger_comes_true(void **state)
 {
     struct circle_member reader = {BEN, CIRCLE_READ};
@@ -571,6 +622,28 @@ static void a_chart_made_on_a_device_that_was_ended_is_not_lost(void **state)
                         "met at the shelter");
 }
 
+static void a_chart_is_delivered_though_the_answer_was_lost_and_others_went_on(void **state)
+{
+    const struct link_faults faults = {.cut_after_in = 120};
+    struct circle_row row;
+    uint8_t chart[ID_BYTES];
+
+    (void)state;
+    link_chart(&agency.ana, "Bo Chen", chart);
+    struct link_result result =
+        link_connect(&agency.hub, &agency.ana, CHANNEL_SYNC, NULL, NULL, &faults);
+    assert_int_equal(result.device_err, KITH_LOST);
+    assert_int_equal(result.acknowledged, 0);
+    link_end(&agency.hub, &agency.founder, ANA, LEAVING_RETIRED);
+    sync_ok(&agency.founder);
+    assert_int_equal(epoch_of(&agency.founder, chart), 2);
+    sync_ok(&agency.ana);
+    circle_of(&agency.ana, chart, &row);
+    assert_int_equal(row.acked_entries, 1);
+    circle_clear(&row.circle);
+    assert_true(purge(&agency.ana).is_device);
+}
+
 static void an_ended_device_is_shown_no_more_than_its_end(void **state)
 {
     struct test_device late;
@@ -762,6 +835,24 @@ static void what_waits_for_a_key_is_not_lost_when_its_author_leaves(void **state
     assert_reads(&agency.rosa, visit, "saved while a key was due");
 }
 
+static void what_waits_for_a_key_is_not_lost_when_its_author_goes_by_themselves(void **state)
+{
+    (void)state;
+    let_in(&agency.ana, BEN, CIRCLE_WRITE);
+    sync_ok(&agency.ben);
+    put(&agency.ana, other, "sealed");
+    link_end(&agency.hub, &agency.ben, BEN, LEAVING_REVOKED);
+    hear_of_the_end(&agency.ana);
+    put(&agency.ana, visit, "saved while a key was due");
+    withdraw(&agency.ana, ANA, LEAVING_TRANSFERRED);
+    sync_ok(&agency.ana);
+    sync_ok(&agency.ana);
+    assert_int_equal(purge(&agency.ana).circles, 1);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, other, "sealed");
+    assert_reads(&agency.rosa, visit, "saved while a key was due");
+}
+
 static void what_waits_for_a_key_is_not_lost_when_its_device_is_ended(void **state)
 {
     (void)state;
@@ -899,6 +990,8 @@ int main(void)
         WITH_AGENCY(what_is_held_is_shown_to_who_decides_and_admitted),
         WITH_AGENCY(a_rejection_stays_out_and_can_be_taken_back),
         WITH_AGENCY(what_was_rejected_is_found_by_who_decides_later),
+        WITH_AGENCY(what_came_too_late_to_be_taken_counts_for_nobody),
+        WITH_AGENCY(what_is_taken_after_all_is_held_no_longer),
         WITH_AGENCY(of_two_wishes_about_one_person_the_larger_comes_true),
         WITH_AGENCY(who_comes_back_as_a_reader_reads_what_everybody_reads),
         WITH_AGENCY(who_may_not_decide_is_shown_nothing_and_decides_nothing),
@@ -910,6 +1003,7 @@ int main(void)
         WITH_AGENCY(who_comes_back_before_having_heard_of_it_loses_nothing),
         WITH_AGENCY(a_revoked_device_is_rotated_away_with_nobody_asking),
         WITH_AGENCY(a_chart_made_on_a_device_that_was_ended_is_not_lost),
+        WITH_AGENCY(a_chart_is_delivered_though_the_answer_was_lost_and_others_went_on),
         WITH_AGENCY(an_ended_device_is_shown_no_more_than_its_end),
         WITH_AGENCY(history_is_read_from_one_key_after_many_rotations),
         WITH_AGENCY(who_had_not_heard_of_a_rotation_loses_nothing),
@@ -917,6 +1011,7 @@ int main(void)
         WITH_AGENCY(a_wrong_box_heals_by_a_rotation_of_who_may),
         WITH_AGENCY(nothing_is_sealed_under_a_key_that_somebody_outside_has),
         WITH_AGENCY(what_waits_for_a_key_is_not_lost_when_its_author_leaves),
+        WITH_AGENCY(what_waits_for_a_key_is_not_lost_when_its_author_goes_by_themselves),
         WITH_AGENCY(what_waits_for_a_key_is_not_lost_when_its_device_is_ended),
         WITH_AGENCY(a_device_makes_the_hub_hold_no_more_than_its_share),
         WITH_AGENCY(a_revoked_device_cannot_write_itself_back),
