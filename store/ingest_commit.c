@@ -211,14 +211,16 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
     }
 }
 
-/* An invitation's psk comes from the device that wrote the invitation, and only while it is open.
- */
+/* An invitation's psk comes from the device that wrote the invitation, only while it is open, and
+ * once: who writes the next one before having heard of it gives that the same number at first. */
 static void commit_psk(struct committer *committer, const struct ingest *ingest,
                        const struct ingest_item *item)
 {
     const struct roster_device *device = roster_device(&committer->ledger->roster, item->device);
+    uint8_t known[KEY_BYTES];
 
-    if (device && device->state == DEVICE_INVITED && device->invited_by == ingest->device)
+    if (device && device->state == DEVICE_INVITED && device->invited_by == ingest->device &&
+        !hub_psk_get(&committer->txn, item->device, known))
         hub_psk_put(&committer->txn, item->device, item->psk);
 }
 

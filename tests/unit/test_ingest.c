@@ -1096,6 +1096,10 @@ static void a_psk_is_taken_from_the_inviter_only(void **state)
     send_psk(office, &office->rosa, device, 3);
     assert_int_equal(stored_psk(office, device, &first), KITH_OK);
     assert_int_equal(first, 2);
+    /* The next invitation of somebody who has not heard of this one yet begins with its number. */
+    send_psk(office, &office->founder, device, 5);
+    assert_int_equal(stored_psk(office, device, &first), KITH_OK);
+    assert_int_equal(first, 2);
     send_psk(office, &office->founder, device_number(&office->ana), 4); /* no longer open */
     assert_int_equal(stored_psk(office, device_number(&office->ana), &first), KITH_EXPIRED);
     buffer_clear(&frames);
