@@ -298,7 +298,9 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
         chain->received = check.first_n + i;
         memcpy(chain->head, check.rows[i].id, HASH_BYTES);
     }
-    if (!err && circle_cut(&applier->work.row.circle, run.device))
+    bool has_left =
+        circle_cut(&applier->work.row.circle, run.device) || check.author->state == DEVICE_ENDED;
+    if (!err && has_left)
         waitings_settle(&applier->txn, &applier->work, chain);
     applier->applied->received += err ? 0 : check.count;
     if (!err && check.count > 0)

@@ -17,7 +17,10 @@
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 
-/* What the hub has taken of the own chain counts, whatever was beyond its cut when it came. */
+/* What the hub has taken of the own chain counts, whatever was beyond its cut when it came. What
+ * was merged before there was a cut is shown until it is merged anew: when this device is let in
+ * again.
+ */
 static bool is_taken(struct store_txn *txn, const struct circle_work *work, uint64_t n)
 {
     struct receipt_row receipt = {0};
@@ -35,8 +38,7 @@ bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work
         return false;
     if (chain->number != CHAIN_OWN)
         return cut->leaving != LEAVING_TRANSFERRED;
-    /* Who has left still reads what they wrote; who is back reads what everybody reads. */
-    return work->row.part == PART_MEMBER && !is_taken(txn, work, n);
+    return !is_taken(txn, work, n);
 }
 
 /* Whether this device is served the circle. Of what came before it was, it hears too: that its
@@ -268,8 +270,8 @@ static void come_back(struct store_txn *txn, struct circle_work *work)
 
 /* What waits for a decision, after one: what counts now waits no longer; what is rejected is kept,
  * marked. */
-static void settle_waiting(struct store_txn *txn, const struct circle_work *work,
-                           const struct circle_entry *entry)
+static void settle_waiting(const struct replica *replica, struct store_txn *txn,
+                           const struct circle_work *work, const struct circle_entry *entry)
 {
     struct waiting_row row;
     uint32_t device = 0;
@@ -287,7 +289,10 @@ static void settle_waiting(struct store_txn *txn, const struct circle_work *work
         device = row.device;
         n = row.n;
         const struct circle_cut *cut = circle_cut(&work->row.circle, row.device);
-        if (!cut || row.n <= cut->n) {
+        const struct roster_device *author = roster_device(&replica->roster, row.device);
+        /* One that is ended will be cut. */
+        bool is_over = cut ? row.n <= cut->n : author && author->state != DEVICE_ENDED;
+        if (is_over) {
             device_waiting_delete(txn, &row);
         } else if (entry->type == CIRCLE_REJECT && entry->device == row.device &&
                    entry->n <= row.n) {
@@ -333,7 +338,7 @@ enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,
         come_back(txn, work);
     else if (counted_changes(txn, work) != before->counted)
         circle_work_recount(txn, work);
-    settle_waiting(txn, work, &entry);
+    settle_waiting(replica, txn, work, &entry);
     return txn->err;
 }
 

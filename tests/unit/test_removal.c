@@ -346,6 +346,47 @@ static void what_came_too_late_to_be_taken_counts_for_nobody(void **state)
     circle_clear(&row.circle);
 }
 
+/* The founder ends a device and does not hear that it was done. */
+static void end_unheard(uint32_t device)
+{
+    const struct link_faults faults = {.cut_after_in = 120};
+    struct roster_request end = {
+        .is_wanted = true,
+        .sign_secret = replica_identity(agency.founder.replica)->sign_secret,
+        .entry = {
+            .type = ROSTER_END, .author = FOUNDER, .device = device, .leaving = LEAVING_RETIRED}};
+    struct link_result result =
+        link_connect(&agency.hub, &agency.founder, CHANNEL_SYNC, NULL, &end, &faults);
+
+    assert_int_equal(result.device_err, KITH_LOST);
+    assert_false(end.is_done);
+}
+
+static void what_is_held_before_its_device_is_cut_waits_for_a_decision_too(void **state)
+{
+    struct circle_member reader = {BEN, CIRCLE_READ};
+
+    (void)state;
+    put(&agency.ana, visit, "walked to the clinic");
+    end_unheard(ANA);
+    sync_ok(&agency.ana);
+    assert_int_equal(hub_held(), 1);
+    assert_int_equal(replica_grant(agency.founder.replica, agency.chart, &reader), KITH_OK);
+    sync_ok(&agency.founder);
+    assert_int_equal(epoch_of(&agency.founder, agency.chart), 2);
+    sync_ok(&agency.rosa);
+    struct held_change held = only_held(&agency.rosa);
+    assert_int_equal(replica_admit(agency.rosa.replica, &held), KITH_OK);
+    sync_ok(&agency.rosa);
+    sync_ok(&agency.rosa);
+    assert_reads(&agency.rosa, visit, "walked to the clinic");
+    struct held_change *none;
+    size_t count;
+    assert_int_equal(replica_held(agency.rosa.replica, &none, &count), KITH_OK);
+    assert_int_equal(count, 0);
+    free(none);
+}
+
 static void what_is_taken_after_all_is_held_no_longer(void **state)
 {
     struct held_change *changes;
@@ -991,6 +1032,7 @@ int main(void)
         WITH_AGENCY(a_rejection_stays_out_and_can_be_taken_back),
         WITH_AGENCY(what_was_rejected_is_found_by_who_decides_later),
         WITH_AGENCY(what_came_too_late_to_be_taken_counts_for_nobody),
+        WITH_AGENCY(what_is_held_before_its_device_is_cut_waits_for_a_decision_too),
         WITH_AGENCY(what_is_taken_after_all_is_held_no_longer),
         WITH_AGENCY(of_two_wishes_about_one_person_the_larger_comes_true),
         WITH_AGENCY(who_comes_back_as_a_reader_reads_what_everybody_reads),
