@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "store/ledger_internal.h"
+#include "tests/sim/access.h"
 #include "tests/sim/connection.h"
+#include "tests/sim/secrets.h"
 
-bool check_is_member(const struct world *world, uint32_t circle, uint32_t person)
+bool check_is_member(struct world *world, uint32_t circle, uint32_t person)
 {
-    const struct roster_person *known = roster_person(&world->ledger->roster, person);
-
-    return circle == 0 || world->circles[circle].rights[person] != 0 ||
-           (known && (known->roles & ROLE_CUSTODIAN));
+    return access_right(access_newest(world, circle), person) != 0;
 }
 
 static void check_chain(struct world *world, const struct sim_device *device, uint32_t circle,
@@ -21,11 +20,13 @@ static void check_chain(struct world *world, const struct sim_device *device, ui
 {
     bool is_own = chain->device == device->number;
     uint32_t saved = world->model.saved[circle].n[chain->device % SIM_NUMBERS_MAX];
+    /* Let in again, the keys of what was written before come with the rest. */
+    bool is_whole = device->parts[circle] == PART_MEMBER && device->removals[circle] == 0;
 
     if (chain->device == 0 || chain->device >= SIM_NUMBERS_MAX || chain->received > saved)
         world_fail(world, "invented", "device %u has change %llu of device %u in circle %u",
                    device->number, (unsigned long long)chain->received, chain->device, circle);
-    if (is_own && (chain->received != saved || chain->applied != saved))
+    if (is_own && (chain->received != saved || (is_whole && chain->applied != saved)))
         world_fail(world, "own", "device %u has %llu of its own %u changes in circle %u",
                    device->number, (unsigned long long)chain->applied, saved, circle);
     if (is_own != (chain->number == CHAIN_OWN) || chain->applied > chain->received)
@@ -33,30 +34,86 @@ static void check_chain(struct world *world, const struct sim_device *device, ui
                    device->number, circle);
 }
 
-bool check_merged(struct world *world, struct sim_device *device, uint32_t circle)
+/* Who has left still reads what they wrote. Who is back reads what everybody reads: up to the cut,
+ * and what the hub has taken since. */
+static uint32_t count_own(const struct sim_device *device, uint32_t circle,
+                          const struct access_view *view, uint32_t applied, uint32_t receipt)
+{
+    const struct access_cut *cut = &view->cuts[device->number];
+    uint32_t taken = cut->n > receipt ? cut->n : receipt;
+
+    if (device->parts[circle] != PART_MEMBER || !cut->leaving)
+        return applied;
+    return applied < taken ? applied : taken;
+}
+
+/* What of each chain is merged and counts. */
+static struct past read_merged(struct world *world, struct sim_device *device, uint32_t circle,
+                               const struct access_view *view)
 {
     struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
     uint32_t number = device_circle_number(&txn, world->circles[circle].id);
-    struct past *before = &device->merged[circle];
     struct past merged = {{0}};
+    struct receipt_row receipt = {0};
     uint32_t count = 0;
-    struct chain_row *chains = number ? device_chains(&txn, number, &count) : NULL;
+    struct chain_row *chains = device_chains(&txn, number, &count);
 
+    (void)device_receipt_get(&txn, number, &receipt);
     for (uint32_t i = 0; i < count; i++) {
+        uint32_t applied = (uint32_t)chains[i].applied;
+        uint32_t author = chains[i].device;
         check_chain(world, device, circle, &chains[i]);
-        merged.n[chains[i].device] = (uint32_t)chains[i].applied;
+        if (author != device->number)
+            merged.n[author] = access_counted(view, author, applied);
+        else
+            merged.n[author] = count_own(device, circle, view, applied, (uint32_t)receipt.n);
     }
     world_expect(world, store_commit(&txn), "reading the chains");
-    for (uint32_t i = 0; i < SIM_NUMBERS_MAX; i++)
+    return merged;
+}
+
+bool check_merged(struct world *world, struct sim_device *device, uint32_t circle)
+{
+    struct past *before = &device->merged[circle];
+    enum circle_part part;
+    const struct access_view *view = access_of_device(world, device, circle, &part);
+
+    if (!view)
+        return false;
+    /* Who was let in again gets everything anew. */
+    bool is_anew = part != PART_MEMBER || device->parts[circle] != PART_MEMBER ||
+                   view->removals[device->person] != device->removals[circle];
+    device->parts[circle] = part;
+    device->removals[circle] = view->removals[device->person];
+    struct past merged = read_merged(world, device, circle, view);
+    if (is_anew)
+        device->steps[circle] = 0;
+    for (uint32_t i = 0; i < SIM_NUMBERS_MAX && !is_anew; i++)
         if (merged.n[i] < before->n[i])
             world_fail(world, "monotonic", "device %u went back from %u to %u of device %u",
                        device->number, before->n[i], merged.n[i], i);
-    if (memcmp(&merged, before, sizeof merged) != 0 &&
+    /* What left again shows depends on how it was when it came back. */
+    bool is_shown = part == PART_MEMBER || (part == PART_LEFT && device->removals[circle] == 1);
+    if (is_shown && memcmp(&merged, before, sizeof merged) != 0 &&
         !model_is_closed(&world->model, circle, &merged))
         world_fail(world, "causal", "device %u shows a change before what its author had seen",
                    device->number);
     *before = merged;
-    return number != 0;
+    return is_shown;
+}
+
+enum kith_err check_may_write(struct world *world, struct sim_device *device, uint32_t circle)
+{
+    enum circle_part part;
+    const struct access_view *view = access_of_device(world, device, circle, &part);
+
+    if (!view)
+        return KITH_UNKNOWN_CIRCLE;
+    if (access_right(view, device->person) != CIRCLE_WRITE)
+        return KITH_NOT_MEMBER;
+    if (replica_leaving(device->replica) != LEAVING_NOT)
+        return KITH_ENDED;
+    return view->cuts[device->number].leaving ? KITH_NOT_MEMBER : KITH_OK;
 }
 
 /* The operation of the model that a live value of a record comes from. */
@@ -225,11 +282,10 @@ void check_receipts(struct world *world, struct sim_device *device)
 void check_device(struct world *world, struct sim_device *device)
 {
     check_receipts(world, device);
+    secrets_check(world, device);
     for (uint32_t circle = 0; circle < world->circle_count; circle++) {
         if (!check_merged(world, device, circle))
             continue;
-        if (!check_is_member(world, circle, device->person))
-            world_fail(world, "access", "device %u has circle %u", device->number, circle);
         (void)check_records(world, device, circle);
         if (stream_chance(&world->workload, 25))
             (void)check_notes(world, device, circle);

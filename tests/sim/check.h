@@ -5,11 +5,14 @@
 
 #include "tests/sim/world.h"
 
-/* Whether a person was let into a circle, or is a custodian, whom everybody lets in. */
-bool check_is_member(const struct world *world, uint32_t circle, uint32_t person);
-/* What the device has merged of a circle, after checking that it never goes back, is causally
- * closed and holds all that was saved here. False if the circle is not here. */
+/* Whether a person is in a circle, as the hub has it. */
+bool check_is_member(struct world *world, uint32_t circle, uint32_t person);
+/* What the device has merged of a circle and counts, after checking that it never goes back, is
+ * causally closed and holds all that was saved here. False if nothing of the circle can be read
+ * here. */
 bool check_merged(struct world *world, struct sim_device *device, uint32_t circle);
+/* What a save must say: KITH_OK; or why it is not taken, as far as this device has heard. */
+enum kith_err check_may_write(struct world *world, struct sim_device *device, uint32_t circle);
 /* Every record of a circle against the model; the hash of them all, in order of type and id. */
 uint64_t check_records(struct world *world, struct sim_device *device, uint32_t circle);
 /* Every step of the life of a circle's note that this device shows: its signature verifies, and

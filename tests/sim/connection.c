@@ -55,6 +55,14 @@ struct sim_device *connection_device(const struct connection *connection)
     return connection->config.device;
 }
 
+bool connections_has(const struct world *world, const struct sim_device *device)
+{
+    for (uint32_t i = 0; i < SIM_CONNECTIONS_MAX; i++)
+        if (world->connections[i] && world->connections[i]->config.device == device)
+            return true;
+    return false;
+}
+
 /* Whether this is where the crash of this connection's plan happens. */
 static bool is_crashing(struct connection *connection, enum crash_point point)
 {

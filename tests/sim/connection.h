@@ -56,6 +56,8 @@ struct mishaps mishaps_draw(struct world *world);
 /* NULL if there are as many as there may be. */
 struct connection *connection_open(struct world *world, const struct connection_config *config);
 struct sim_device *connection_device(const struct connection *connection);
+/* Whether one of this device is under way. */
+bool connections_has(const struct world *world, const struct sim_device *device);
 /* Moves until `moves` steps are done or the connection has ended; true if it has, and is freed. */
 bool connection_advance(struct world *world, struct connection *connection, uint32_t moves,
                         struct outcome *outcome);

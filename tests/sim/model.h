@@ -45,6 +45,7 @@ struct model_change {
     struct past past; /* of this circle */
     struct model_op ops[SIM_OPS_MAX];
     uint32_t op_count;
+    uint32_t epoch_floor; /* no epoch below this one may seal it, as far as its author knew */
 };
 
 struct model {

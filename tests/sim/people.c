@@ -4,7 +4,8 @@
 
 #include "client/schema.h"
 #include "protocol/seal.h"
-#include "tests/sim/check.h"
+#include "store/ledger_internal.h"
+#include "tests/sim/access.h"
 #include "tests/sim/connection.h"
 
 static const struct mishaps none;
@@ -21,6 +22,8 @@ static void set_identity(struct world *world, struct sim_device *device, const u
         memcpy(identity.invite_box_secret, box, KEY_BYTES);
     world_expect(world, replica_set_identity(device->replica, &identity), "the identity");
     device->number = number;
+    memcpy(device->loot.box_secrets[0], identity.box_secret, KEY_BYTES);
+    memcpy(device->loot.box_secrets[1], identity.invite_box_secret, KEY_BYTES);
 }
 
 void world_found(struct world *world)
@@ -36,6 +39,7 @@ void world_found(struct world *world)
     struct save nothing = {.now_ms = world->now_ms};
     const struct connection_config config = {
         .device = founder, .mode = CHANNEL_FOUND, .psk = keys.psk, .request = &request};
+    enum circle_part part;
 
     invite_derive(world->founding_secret, &keys);
     seal_random(root, sizeof root);
@@ -53,31 +57,32 @@ void world_found(struct world *world)
                  replica_found_circle(founder->replica, &genesis, &nothing, world->circles[0].id),
                  "the agency's circle");
     world->circle_count = 1;
+    (void)access_of_device(world, founder, 0, &part);
     (void)world_sync(world, founder, &none);
 }
 
-/* The inviter's half: false if the answer was lost. */
-static bool invite(struct world *world, struct sim_device *inviter, struct roster_request *request,
-                   const struct mishaps *mishaps)
+bool world_ask(struct world *world, struct sim_device *device, struct roster_request *request,
+               const struct mishaps *mishaps)
 {
     const struct connection_config config = {
-        .device = inviter, .mode = CHANNEL_SYNC, .request = request, .mishaps = *mishaps};
-    bool is_new_person = request->entry.person == 0;
+        .device = device, .mode = CHANNEL_SYNC, .request = request, .mishaps = *mishaps};
 
+    request->is_wanted = true;
+    request->sign_secret = replica_identity(device->replica)->sign_secret;
+    request->entry.author = device->number;
+    request->entry.time_s = device_now_ms(world, device) / 1000;
     struct outcome outcome = connection_run(world, &config);
-    if (!request->is_done) {
-        if (!outcome.is_disturbed || request->refusal)
-            world_fail(world, "invite", "device %u could not invite: %s, %s", inviter->number,
-                       error_name(outcome.device_err), error_name(request->refusal));
-        return false;
-    }
-    if (request->entry.device >= SIM_NUMBERS_MAX || request->entry.person >= SIM_NUMBERS_MAX)
-        world_fail(world, "limits", "too many devices for the model");
-    if (is_new_person == world->is_human[request->entry.person])
-        world_fail(world, "person", "the invited person %u is%s somebody else",
-                   request->entry.person, is_new_person ? "" : " not");
-    world->is_human[request->entry.person] = true;
-    return true;
+    if (request->is_done)
+        return true;
+    /* Who was ended, or has another role by now, may not have heard of it. */
+    bool is_late =
+        world->habits.has_leaving &&
+        (request->refusal == KITH_ENDED || request->refusal == KITH_NOT_ALLOWED ||
+         request->refusal == KITH_MALFORMED || replica_leaving(device->replica) != LEAVING_NOT);
+    if (!is_late && (!outcome.is_disturbed || request->refusal))
+        world_fail(world, "ask", "device %u could not write into the roster: %s, %s",
+                   device->number, error_name(outcome.device_err), error_name(request->refusal));
+    return false;
 }
 
 static bool is_enrolled(const struct sim_device *device)
@@ -91,11 +96,21 @@ static bool is_enrolled(const struct sim_device *device)
            memcmp(known->keys.sign, keys.sign, KEY_BYTES) == 0;
 }
 
+/* Whether the hub lets this invitation in: it is not over, and was not ended. */
+static bool is_invited(const struct world *world, uint32_t device)
+{
+    const struct roster_device *known = roster_device(&world->ledger->roster, device);
+
+    return known && known->state == DEVICE_INVITED && known->expires_s > world->now_ms / 1000;
+}
+
 /* As the client does it: after a try whose answer was lost, first a sync shows whether it got
  * through. The last tries go well, and one of them must succeed. */
-static void enrol(struct world *world, struct sim_device *device, const struct invite_keys *keys,
+static bool enrol(struct world *world, struct sim_device *device, const struct invite_keys *keys,
                   bool is_faulty)
 {
+    bool was_invited = is_invited(world, device->number);
+
     for (uint32_t attempt = 0; attempt < 4 && !is_enrolled(device); attempt++) {
         struct roster_request request = {.is_wanted = true, .sign_secret = keys->sign_secret};
         struct connection_config config = {
@@ -104,7 +119,10 @@ static void enrol(struct world *world, struct sim_device *device, const struct i
             config.mishaps = mishaps_draw(world);
         request.entry = (struct roster_entry){.type = ROSTER_ENROL, .author = device->number};
         identity_public(replica_identity(device->replica), &request.entry.keys);
-        (void)connection_run(world, &config);
+        struct outcome outcome = connection_run(world, &config);
+        world_say(world, "device %u tries to join: %s, hub: %s, %s%s", device->number,
+                  error_name(outcome.device_err), error_name(outcome.hub_err),
+                  error_name(request.refusal), outcome.is_disturbed ? ", disturbed" : "");
         if (is_enrolled(device))
             break;
         config.mode = CHANNEL_SYNC;
@@ -112,25 +130,22 @@ static void enrol(struct world *world, struct sim_device *device, const struct i
         config.request = NULL;
         (void)connection_run(world, &config);
     }
-    if (!is_enrolled(device))
-        world_fail(world, "join", "device %u does not get in", device->number);
+    if (is_enrolled(device) != was_invited)
+        world_fail(world, "join", "device %u does%s get in", device->number,
+                   was_invited ? " not" : "");
+    return was_invited;
 }
 
-struct sim_device *world_join(struct world *world, struct sim_device *inviter, uint32_t person,
-                              unsigned roles, uint32_t supervisor, bool is_faulty)
+bool world_invite(struct world *world, struct sim_device *inviter, uint32_t person, unsigned roles,
+                  uint32_t supervisor, bool is_faulty, struct sim_invite *invite)
 {
-    uint8_t secret[CODE_SECRET_BYTES];
     struct invite_keys keys;
-    struct roster_request request = {.is_wanted = true,
-                                     .has_psk = true,
-                                     .sign_secret =
-                                         replica_identity(inviter->replica)->sign_secret};
+    struct roster_request request = {.has_psk = true};
     const struct mishaps mishaps = is_faulty ? mishaps_draw(world) : none;
 
-    seal_random(secret, sizeof secret);
-    invite_derive(secret, &keys);
+    seal_random(invite->secret, sizeof invite->secret);
+    invite_derive(invite->secret, &keys);
     request.entry = (struct roster_entry){.type = ROSTER_INVITE,
-                                          .author = inviter->number,
                                           .person = person,
                                           .roles = roles,
                                           .supervisor = supervisor,
@@ -138,16 +153,48 @@ struct sim_device *world_join(struct world *world, struct sim_device *inviter, u
     memcpy(request.entry.keys.sign, keys.sign_public, KEY_BYTES);
     memcpy(request.entry.keys.box, keys.box_public, KEY_BYTES);
     memcpy(request.psk, keys.psk, KEY_BYTES);
-    if (!invite(world, inviter, &request, &mishaps))
-        return NULL;
+    if (!world_ask(world, inviter, &request, &mishaps))
+        return false;
+    invite->device = request.entry.device;
+    invite->person = request.entry.person;
+    if (invite->device >= SIM_NUMBERS_MAX || invite->person >= SIM_NUMBERS_MAX)
+        world_fail(world, "limits", "too many devices for the model");
+    if ((person == 0) == world->is_human[invite->person])
+        world_fail(world, "person", "the invited person %u is%s somebody else", invite->person,
+                   person == 0 ? "" : " not");
+    world->is_human[invite->person] = true;
+    world_say(world, "device %u invites device %u of person %u", inviter->number, invite->device,
+              invite->person);
+    return true;
+}
+
+struct sim_device *world_enrol(struct world *world, const struct sim_invite *invite, bool is_faulty)
+{
     struct sim_device *device = world_add_device(world);
-    set_identity(world, device, replica_roster(inviter->replica)->agency, request.entry.device,
-                 keys.box_secret);
-    device->person = request.entry.person;
-    enrol(world, device, &keys, is_faulty);
-    world_say(world, "device %u of person %u joins", device->number, device->person);
+    struct invite_keys keys;
+
+    invite_derive(invite->secret, &keys);
+    set_identity(world, device, world->ledger->roster.agency, invite->device, keys.box_secret);
+    device->person = invite->person;
+    bool is_in = enrol(world, device, &keys, is_faulty);
+    world_say(world, "device %u of person %u %s", device->number, device->person,
+              is_in ? "joins" : "comes too late");
+    if (!is_in) {
+        world_drop_device(world);
+        return NULL;
+    }
     (void)world_sync(world, device, &none);
     return device;
+}
+
+struct sim_device *world_join(struct world *world, struct sim_device *inviter, uint32_t person,
+                              unsigned roles, uint32_t supervisor, bool is_faulty)
+{
+    struct sim_invite invite;
+
+    if (!world_invite(world, inviter, person, roles, supervisor, is_faulty, &invite))
+        return NULL;
+    return world_enrol(world, &invite, is_faulty);
 }
 
 /* Everybody whom a chart by this person is for, and one more now and then. */
@@ -168,7 +215,8 @@ static void choose_members(struct world *world, const struct sim_device *author,
     }
     for (uint32_t i = 0; i < roster->device_count; i++)
         for (uint32_t k = 0; k < genesis->member_count; k++)
-            if (genesis->members[k].person == roster->devices[i].person)
+            if (genesis->members[k].person == roster->devices[i].person &&
+                roster->devices[i].state != DEVICE_ENDED)
                 genesis->devices[genesis->device_count++] = roster->devices[i].number;
 }
 
@@ -182,6 +230,7 @@ void world_chart(struct world *world, struct sim_device *author)
         .circle = world->circle_count, .device = author->number, .n = 1, .op_count = 2};
     struct buffer values[2];
     struct edit edits[2];
+    enum circle_part part;
 
     choose_members(world, author, &genesis);
     change.ops[0] = (struct model_op){
@@ -205,10 +254,9 @@ void world_chart(struct world *world, struct sim_device *author)
                  "a new chart");
     buffer_clear(&values[0]);
     buffer_clear(&values[1]);
-    for (uint32_t i = 0; i < genesis.member_count; i++)
-        circle->rights[members[i].person] = members[i].right;
     model_add(&world->model, &change);
     world_say(world, "device %u makes chart %u with %u members", author->number,
               world->circle_count, genesis.member_count);
+    (void)access_of_device(world, author, world->circle_count, &part);
     world->circle_count++;
 }

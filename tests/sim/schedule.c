@@ -7,9 +7,13 @@
 #include "tests/sim/check.h"
 #include "tests/sim/connection.h"
 #include "tests/sim/crypto.h"
+#include "tests/sim/leave.h"
+#include "tests/sim/secrets.h"
+#include "tests/sim/wishes.h"
 #include "tests/sim/work.h"
 
-#define HEAL_ROUNDS_MAX   12
+#define HEAL_ROUNDS_MAX   24
+#define LEAVING_SHARE     12 /* steps of a hundred in which somebody comes, goes or decides */
 #define REAL_CRYPTO_EVERY 50 /* seeds */
 
 static const struct mishaps none;
@@ -44,6 +48,20 @@ static bool is_under_way(const struct world *world)
     return false;
 }
 
+/* One that was ended and has removed its keys cannot be recognised any more. */
+static bool is_online(const struct world *world, const struct sim_device *device)
+{
+    return device->offline_until <= world->step && !device->is_lost && !device->is_gone;
+}
+
+/* Somebody who can be asked to write into the roster. */
+static bool is_active(const struct world *world, const struct sim_device *device)
+{
+    bool is_busy = world->habits.has_leaving && connections_has(world, device);
+
+    return is_online(world, device) && !is_busy && replica_leaving(device->replica) == LEAVING_NOT;
+}
+
 static void judge(struct world *world, struct sim_device *device, const struct outcome *outcome)
 {
     world_say(world, "device %u synced: %s, %u received, %u acknowledged%s", device->number,
@@ -53,6 +71,10 @@ static void judge(struct world *world, struct sim_device *device, const struct o
         world_fail(world, "session", "device %u: %s, hub: %s", device->number,
                    error_name(outcome->device_err), error_name(outcome->hub_err));
     check_receipts(world, device);
+    secrets_check(world, device);
+    if (world->habits.has_leaving && stream_chance(&world->people, 50) &&
+        !connections_has(world, device))
+        (void)leave_purge(world, device);
     if (stream_chance(&world->workload, 15))
         check_device(world, device);
 }
@@ -79,9 +101,11 @@ static void step_sync(struct world *world)
     struct sim_device *device = draw_device(world);
     const struct connection_config config = {
         .device = device, .mode = CHANNEL_SYNC, .mishaps = mishaps_draw(world)};
-    bool is_twice = stream_chance(&world->faults, 10);
+    /* The client never has two at once: what an older one still brings would undo a removal. */
+    bool is_alone = world->habits.has_leaving;
+    bool is_twice = !is_alone && stream_chance(&world->faults, 10);
 
-    if (device->offline_until > world->step)
+    if (!is_online(world, device) || (is_alone && connections_has(world, device)))
         return;
     if (world->habits.has_interleaving && stream_chance(&world->network, 60)) {
         (void)connection_open(world, &config);
@@ -94,6 +118,8 @@ static void step_sync(struct world *world)
     for (int i = 0; i <= is_twice; i++) {
         struct outcome outcome = connection_run(world, &config);
         judge(world, device, &outcome);
+        if (device->is_gone)
+            return;
     }
 }
 
@@ -106,11 +132,10 @@ static void step_save(struct world *world)
 {
     struct sim_device *device = draw_device(world);
     uint32_t circle = draw_circle(world);
-    bool is_online = device->offline_until <= world->step;
 
     if (world->model.count == SIM_CHANGES_MAX)
         return;
-    if (stream_chance(&world->workload, world->habits.settle_percent) && is_online &&
+    if (stream_chance(&world->workload, world->habits.settle_percent) && is_online(world, device) &&
         !is_under_way(world)) {
         struct outcome outcome = world_sync(world, device, &none);
         if (outcome.round_trips == 1 && stream_chance(&world->workload, 10))
@@ -128,15 +153,40 @@ static void step_chart(struct world *world)
     unsigned roles = roster_device_roles(replica_roster(device->replica), device->number);
 
     if (world->circle_count < SIM_CIRCLES_MAX && role_may(roles, MAY_REGISTER) &&
-        world->model.count < SIM_CHANGES_MAX)
+        replica_leaving(device->replica) == LEAVING_NOT && world->model.count < SIM_CHANGES_MAX)
         world_chart(world, device);
 }
 
 static void step_grant(struct world *world)
 {
     if (world->habits.has_grants && world->circle_count > 1)
-        work_grant(world, draw_device(world),
+        wish_grant(world, draw_device(world),
                    1 + stream_below(&world->workload, world->circle_count - 1), is_killed(world));
+}
+
+/* Leaves an invitation about, or forgets about it. */
+static void keep_invite(struct world *world, const struct sim_invite *invite)
+{
+    for (uint32_t i = 0; i < SIM_INVITES_MAX; i++)
+        if (world->invites[i].device == 0) {
+            world->invites[i] = *invite;
+            return;
+        }
+}
+
+static void join(struct world *world, struct sim_device *inviter, uint32_t person, unsigned roles,
+                 uint32_t supervisor)
+{
+    struct sim_device *joined = NULL;
+    struct sim_invite invite;
+    bool is_kept = world->habits.has_leaving && stream_chance(&world->people, 50);
+
+    if (!is_kept)
+        joined = world_join(world, inviter, person, roles, supervisor, true);
+    else if (world_invite(world, inviter, person, roles, supervisor, true, &invite))
+        keep_invite(world, &invite);
+    if (joined)
+        joined->clock_error_ms = draw_error(world);
 }
 
 /* Another device of somebody, or somebody new. */
@@ -146,17 +196,38 @@ static void step_join(struct world *world)
     struct sim_device *inviter = draw_device(world);
     const struct roster *roster = replica_roster(inviter->replica);
     const struct roster_person *self = roster_person(roster, inviter->person);
-    struct sim_device *joined;
 
     if (!world->habits.has_joins || world->device_count == SIM_DEVICES_MAX ||
-        roster->device_count + 4 > SIM_NUMBERS_MAX || world->connections[SIM_CONNECTIONS_MAX - 1])
+        roster->device_count + 4 > SIM_NUMBERS_MAX || world->connections[SIM_CONNECTIONS_MAX - 1] ||
+        !is_active(world, inviter))
         return;
     if (role_may(self->roles, MAY_INVITE) && stream_chance(&world->workload, 50))
-        joined = world_join(world, inviter, 0, roles[stream_below(&world->workload, 3)], 0, true);
+        join(world, inviter, 0, roles[stream_below(&world->workload, 3)], 0);
     else
-        joined = world_join(world, inviter, self->number, self->roles, self->supervisor, true);
-    if (joined)
-        joined->clock_error_ms = draw_error(world);
+        join(world, inviter, self->number, self->roles, self->supervisor);
+}
+
+/* Somebody comes, goes or decides; only in schedules that have that. */
+static void step_people(struct world *world)
+{
+    struct sim_device *device = draw_device(world);
+    uint32_t choice = stream_below(&world->people, 100);
+    bool has_place = !world->connections[SIM_CONNECTIONS_MAX - 1];
+
+    if (choice < 40 && world->circle_count > 1) {
+        uint32_t circle = 1 + stream_below(&world->people, world->circle_count - 1);
+        wish_withdraw(world, device, circle, is_killed(world));
+    } else if (choice < 70) {
+        wish_decide(world, device, is_killed(world));
+    } else if (choice < 80 && has_place) {
+        struct sim_device *joined = leave_enrol(world, true);
+        if (joined)
+            joined->clock_error_ms = draw_error(world);
+    } else if (choice < 92 && has_place && is_active(world, device)) {
+        leave_end(world, device);
+    } else if (has_place && is_active(world, device)) {
+        leave_role(world, device);
+    }
 }
 
 static void step_trouble(struct world *world)
@@ -188,13 +259,16 @@ static void step_trouble(struct world *world)
 static void step_one(struct world *world)
 {
     uint32_t choice = stream_below(&world->workload, 100);
+    bool is_of_people = world->habits.has_leaving && stream_chance(&world->people, LEAVING_SHARE);
 
     world->now_ms += 1000 + stream_below(&world->clock, 60 * 1000);
     if (world->now_ms > world->latest_ms)
         world->latest_ms = world->now_ms;
     if (is_under_way(world))
         step_connections(world, 1 + stream_below(&world->network, 20));
-    if (choice < 55)
+    if (is_of_people)
+        step_people(world);
+    else if (choice < 55)
         step_save(world);
     else if (choice < 83)
         step_sync(world);
@@ -237,21 +311,34 @@ static uint64_t hub_place(struct world *world)
     return stats.sequence;
 }
 
-/* Everybody syncs, all going well, until a whole round has moved nothing. */
+/* One that is not lost, all going well. True if anything moved. */
+static bool heal_device(struct world *world, struct sim_device *device)
+{
+    if (device->is_lost || device->is_gone)
+        return false;
+    struct outcome outcome = world_sync(world, device, &none);
+    world_say(world, "device %u synced: %u received, %u acknowledged, %u refused", device->number,
+              outcome.received, outcome.acknowledged, outcome.refused);
+    secrets_check(world, device);
+    bool is_purged = world->habits.has_leaving && leave_purge(world, device);
+    return is_purged || outcome.received || outcome.acknowledged || outcome.refused;
+}
+
+/* Everybody syncs until a whole round has moved nothing. */
 static void heal(struct world *world)
 {
     bool is_moving = true;
 
     while (is_under_way(world))
         step_connections(world, UINT32_MAX);
+    while (stream_chance(&world->people, 50) && leave_enrol(world, false))
+        continue;
     world->now_ms = world->latest_ms + 3 * 3600 * 1000; /* lost invitations have expired */
     for (uint32_t round = 0; is_moving; round++) {
         uint64_t place = hub_place(world);
         is_moving = false;
-        for (uint32_t i = 0; i < world->device_count; i++) {
-            struct outcome outcome = world_sync(world, &world->devices[i], &none);
-            is_moving = is_moving || outcome.received || outcome.acknowledged || outcome.refused;
-        }
+        for (uint32_t i = 0; i < world->device_count; i++)
+            is_moving = heal_device(world, &world->devices[i]) || is_moving;
         is_moving = is_moving || hub_place(world) != place;
         if (round > HEAL_ROUNDS_MAX)
             world_fail(world, "heal", "it never comes to rest");

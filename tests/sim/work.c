@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/note.h"
+#include "tests/sim/access.h"
 #include "tests/sim/check.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/notes.h"
@@ -120,6 +121,21 @@ static enum kith_err save_and_die(struct world *world, struct sim_device *device
     return err;
 }
 
+/* The epoch that a change saved now is sealed under, or a later one: while a recipient is ended,
+ * the next. */
+static uint32_t epoch_floor(struct world *world, struct sim_device *device, uint32_t circle)
+{
+    const struct roster *roster = replica_roster(device->replica);
+    enum circle_part part;
+    const struct access_view *view = access_of_device(world, device, circle, &part);
+    uint32_t floor = view ? view->epoch : 0;
+
+    for (uint32_t i = 0; view && i < roster->device_count; i++)
+        if (roster->devices[i].state == DEVICE_ENDED && access_is_recipient(view, i + 1))
+            floor = view->epoch + 1;
+    return floor;
+}
+
 /* What the model expects of an attempt on top of what is merged here. */
 static void expect_change(struct world *world, struct sim_device *device, uint32_t circle,
                           const struct attempt *attempt, struct model_change *change)
@@ -127,7 +143,8 @@ static void expect_change(struct world *world, struct sim_device *device, uint32
     *change = (struct model_change){.circle = circle,
                                     .device = device->number,
                                     .n = world->model.saved[circle].n[device->number] + 1,
-                                    .past = device->merged[circle]};
+                                    .past = device->merged[circle],
+                                    .epoch_floor = epoch_floor(world, device, circle)};
     for (uint32_t i = 0; i < attempt->count; i++)
         if (!model_is_idle(&world->model, circle, &change->past, &attempt->ops[i]))
             change->ops[change->op_count++] = attempt->ops[i];
@@ -137,7 +154,7 @@ static void expect_change(struct world *world, struct sim_device *device, uint32
 static void save_drawn(struct world *world, struct sim_device *device, uint32_t circle,
                        struct attempt *attempt, bool is_killed)
 {
-    bool is_reader = circle > 0 && world->circles[circle].rights[device->person] == CIRCLE_READ;
+    enum kith_err verdict = check_may_write(world, device, circle);
     struct model_change change;
     struct dot dot;
 
@@ -147,14 +164,14 @@ static void save_drawn(struct world *world, struct sim_device *device, uint32_t 
     world_say(world, "device %u saves %u edits in circle %u: %s, %llu", device->number,
               change.op_count, circle, error_name(err), (unsigned long long)dot.n);
     world_trace(world, (uint64_t)err + dot.n);
-    if (err == KITH_NO_KEY || (is_killed && err == KITH_IO)) {
+    if (is_killed && err == KITH_IO) {
         (void)check_merged(world, device, circle);
         return;
     }
-    if (err != (is_reader ? KITH_NOT_MEMBER : KITH_OK))
-        world_fail(world, "save", "device %u in circle %u: %s", device->number, circle,
-                   error_name(err));
-    if (is_reader)
+    if (err != verdict)
+        world_fail(world, "save", "device %u in circle %u: %s, not %s", device->number, circle,
+                   error_name(err), error_name(verdict));
+    if (verdict)
         return;
     if (dot.n != (change.op_count ? change.n : 0))
         world_fail(world, "save", "device %u wrote change %llu, %u edits were new", device->number,
@@ -186,39 +203,4 @@ void work_sign(struct world *world, struct sim_device *device, uint32_t circle, 
         return;
     attempt_add(world, circle, &attempt, op);
     save_drawn(world, device, circle, &attempt, is_killed);
-}
-
-void work_grant(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed)
-{
-    const struct roster *roster = replica_roster(device->replica);
-    uint32_t person = 1 + stream_below(&world->workload, roster->person_count);
-
-    for (int i = 0; i < 3 && check_is_member(world, circle, person); i++)
-        person = 1 + stream_below(&world->workload, roster->person_count);
-    enum circle_right *given = &world->circles[circle].rights[person];
-    bool is_custodian = roster_person(roster, person)->roles & ROLE_CUSTODIAN;
-    bool is_reader = !is_custodian && stream_chance(&world->workload, 25);
-    struct circle_member member = {.person = person, .right = *given};
-    unsigned roles = roster_person(roster, device->person)->roles;
-
-    /* One right for a person in a circle, whoever gives it: two at once would contradict. */
-    if (member.right == 0)
-        member.right = is_reader ? CIRCLE_READ : CIRCLE_WRITE;
-    if (!role_may(roles, MAY_GRANT) ||
-        world->circles[circle].rights[device->person] == CIRCLE_READ ||
-        !check_merged(world, device, circle))
-        return;
-    if (is_killed)
-        disk_stop(stream_below(&world->faults, DISK_WRITES_MAX));
-    enum kith_err err = replica_grant(device->replica, world->circles[circle].id, &member);
-    bool is_lost = disk_repair() && err != KITH_OK;
-    if (is_killed)
-        world_crash_device(world, device);
-    world_say(world, "device %u lets person %u into circle %u: %s", device->number, person, circle,
-              error_name(err));
-    world_trace(world, (uint64_t)err);
-    if (err == KITH_OK)
-        *given = member.right;
-    else if (!is_lost && (err != KITH_EXISTS || !check_is_member(world, circle, person)))
-        world_fail(world, "grant", "by device %u: %s", device->number, error_name(err));
 }

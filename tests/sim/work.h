@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What people do at a device: save edits and let others into charts. With `is_killed` the machine
- * stops at some write of it, or before the person is told. */
+/* What people type at a device. With `is_killed` the machine stops at some write of it, or before
+ * the person is told. */
 #ifndef KITH_TESTS_SIM_WORK_H
 #define KITH_TESTS_SIM_WORK_H
 
@@ -10,6 +10,5 @@
 void work_save(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
 /* The next step of the note of a chart, if there is one that this person may take. */
 void work_sign(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
-void work_grant(struct world *world, struct sim_device *device, uint32_t circle, bool is_killed);
 
 #endif

@@ -16,7 +16,8 @@
     (64u << 10) /* grows all the time: every transaction may have to run again                     \
                  */
 
-#define LARGE_CHARS 3000
+#define LARGE_CHARS     3000
+#define LEAVING_PERCENT 35 /* of schedules */
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
 {
@@ -110,6 +111,7 @@ static void habits_draw(struct world *world)
         .has_partitions = stream_chance(faults, 50),
         .has_joins = stream_chance(&world->workload, 60),
         .has_grants = stream_chance(&world->workload, 80),
+        .has_leaving = stream_chance(&world->people, LEAVING_PERCENT),
     };
 }
 
@@ -129,6 +131,7 @@ void world_open(struct world *world, uint64_t seed, const char *parent)
     world->network = stream_of(seed, 2);
     world->faults = stream_of(seed, 3);
     world->clock = stream_of(seed, 4);
+    world->people = stream_of(seed, 5);
     random_seed(seed);
     habits_draw(world);
     (void)snprintf(world->folder, sizeof world->folder, "%.80s/kith-sim-XXXXXX", parent);
@@ -203,6 +206,18 @@ struct sim_device *world_add_device(struct world *world)
     world_expect(world, replica_set_identity(device->replica, &identity), "the identity");
     world->device_count++;
     return device;
+}
+
+void world_drop_device(struct world *world)
+{
+    struct sim_device *device = &world->devices[--world->device_count];
+
+    connections_lose_device(world, device);
+    for (uint32_t i = 0; i < SIM_CONNECTIONS_MAX; i++)
+        if (world->connections[i] && connection_device(world->connections[i]) == device)
+            (void)connection_advance(world, world->connections[i], UINT32_MAX, NULL);
+    replica_close(&device->replica);
+    folder_remove(device->folder);
 }
 
 void value_write(const struct world *world, struct buffer *out, uint32_t value)
