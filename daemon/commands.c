@@ -283,15 +283,18 @@ enum exit_code command_run(const struct options *options)
     return code;
 }
 
-static void show_stats(const struct ledger_stats *stats, uint64_t connections, bool is_json)
+static void show_stats(const struct ledger_stats *stats, const struct control_figures *running,
+                       bool is_json)
 {
     const struct {
         const char *name;
         uint64_t value;
-    } rows[] = {
-        {"changes", stats->changes},  {"circles", stats->circles}, {"devices", stats->devices},
-        {"held", stats->held},        {"bytes", stats->bytes},     {"sequence", stats->sequence},
-        {"connections", connections},
+    } rows[] = {{"changes", stats->changes}, {"circles", stats->circles},
+                {"devices", stats->devices}, {"held", stats->held},
+                {"bytes", stats->bytes},     {"sequence", stats->sequence},
+#define RUNNING_ROW(figure, source) {#figure, running->figure},
+                CONTROL_FIGURES(RUNNING_ROW)
+#undef RUNNING_ROW
     };
     char incarnation[2 * INCARNATION_BYTES + 1];
 
@@ -302,8 +305,8 @@ static void show_stats(const struct ledger_stats *stats, uint64_t connections, b
         if (is_json)
             (void)printf("\"%s\": %" PRIu64 ", ", rows[i].name, rows[i].value);
         else
-            (void)printf("%-12s %" PRIu64 "\n", rows[i].name, rows[i].value);
-    (void)printf(is_json ? "\"incarnation\": \"%s\"}\n" : "incarnation  %s\n", incarnation);
+            (void)printf("%-17s %" PRIu64 "\n", rows[i].name, rows[i].value);
+    (void)printf(is_json ? "\"incarnation\": \"%s\"}\n" : "incarnation       %s\n", incarnation);
 }
 
 enum exit_code command_stats(const struct options *options)
@@ -311,6 +314,7 @@ enum exit_code command_stats(const struct options *options)
     struct ledger_keys keys;
     struct ledger *ledger = NULL;
     struct ledger_stats stats = {0};
+    struct control_figures running;
     enum kith_err err = keys_read(options->data, &keys);
     const struct ledger_options open_options = {.folder = options->data, .keys = &keys};
 
@@ -322,6 +326,7 @@ enum exit_code command_stats(const struct options *options)
     seal_wipe(&keys, sizeof keys);
     if (err)
         return refuse(options->data, err);
-    show_stats(&stats, control_connections(options->data), options->is_json);
+    control_ask(options->data, &running);
+    show_stats(&stats, &running, options->is_json);
     return done();
 }

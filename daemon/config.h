@@ -26,11 +26,26 @@
 
 /* X(field, default, least, most, unit, sentence) */
 #define CONFIG_NUMBERS(X)                                                                          \
-    X(sessions_max, 16000, 1, 1000000, "connections", "how many at once; further ones are closed") \
+    X(sessions_max, 16000, 1, 1000000, "sessions", "how many at once; others are told to wait")    \
+    X(sessions_per_device_max, 4, 1, 1000, "sessions",                                             \
+      "how many at once of one device; the newest win")                                            \
     X(sessions_per_address_max, 1024, 1, 1000000, "connections",                                   \
-      "how many at once from one address")                                                         \
-    X(handshakes_max, 4096, 1, 1000000, "connections", "how many at once that are not let in yet") \
+      "how many at once from one address, or one IPv6 network of 64 bits")                         \
+    X(handshakes_per_address_rate, 100, 1, 1000000, "connections a second",                        \
+      "how many new ones from one address, on average")                                            \
+    X(handshakes_per_address_burst, 1000, 1, 1000000, "connections",                               \
+      "how many new ones from one address at a stroke")                                            \
+    X(handshakes_max, 2048, 1, 1000000, "connections",                                             \
+      "how many at once that are not let in yet; then the oldest has to go")                       \
     X(handshake_s, 10, 1, 3600, "seconds", "how long a handshake may take")                        \
+    X(greeting_mib_max, 16, 1, 65536, "MiB", "how much of peers that are not let in yet is kept")  \
+    X(waiting_mib_max, 64, 2, 65536, "MiB",                                                        \
+      "how much received data may wait to be stored; then nothing more is read")                   \
+    X(waiting_per_device_kib_max, 3072, 64, 1048576, "KiB",                                        \
+      "how much of that may be one device's")                                                      \
+    X(fetches_max, 64, 1, 10000, "batches", "how many are read for devices at once")               \
+    X(retry_s, 15, 1, 1200, "seconds",                                                             \
+      "how long who is turned away is asked to wait; up to three times that, by chance")           \
     X(stall_s, 60, 1, 3600, "seconds", "how long what is under way may make no progress")          \
     X(idle_s, 600, 1, 86400, "seconds", "how long a session may have nothing under way")           \
     X(stop_s, 5, 0, 600, "seconds", "how long what is in flight may take when the hub is stopped")

@@ -20,16 +20,6 @@ uint64_t connection_clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uv_stream_t *stream_of(struct connection *connection)
-{
-    return (uv_stream_t *)&connection->tcp;
-}
-
-static size_t unwritten(struct connection *connection)
-{
-    return uv_stream_get_write_queue_size(stream_of(connection));
-}
-
 static void note_progress(struct connection *connection)
 {
     connection->progress_ms = uv_now(&connection->hub->loop);
@@ -60,162 +50,181 @@ void connection_release(struct connection *connection)
     free_if_done(connection);
 }
 
-static void on_closed(uv_handle_t *handle)
+void connection_gone(struct connection *connection)
 {
-    struct connection *connection = handle->data;
-
     connection->stage = CONNECTION_GONE;
     session_hub_clear(&connection->session);
     free_if_done(connection);
 }
 
-/* The handshake is over, well or not. */
+/* The session owes its place among strangers no more, well or not. */
 static void end_greeting(struct connection *connection)
 {
     if (!connection->is_greeting)
         return;
-    connection->is_greeting = false;
-    connection->hub->handshake_count--;
-    if (!connection->device)
+    hub_remove_greeter(connection->hub, connection);
+    if (!connection->device && connection->session.err != KITH_BUSY)
         hub_note_failed_handshake(connection->hub, connection->session.err);
 }
 
-void connection_close(struct connection *connection)
+/* What the session does not need any more while its last bytes go out. */
+static void leave(struct connection *connection)
 {
     struct hub *hub = connection->hub;
     enum kith_err err =
         connection->session.state == HUB_CLOSED ? connection->session.err : KITH_LOST;
 
-    if (connection->stage >= CONNECTION_CLOSING)
-        return;
-    connection->stage = CONNECTION_CLOSING;
     end_greeting(connection);
-    if (connection->device)
+    fetch_forget(connection);
+    hub_account(connection, 0, 0);
+    devices_remove(&hub->devices, connection);
+    if (connection->device) {
+        hub->session_count--;
         log_event(LOG_SESSION_CLOSED, connection->device,
                   (uv_now(&hub->loop) - connection->opened_ms) / 1000, err);
-    tally_remove(&hub->tally, connection->address);
-    uv_close((uv_handle_t *)&connection->tcp, on_closed);
+    }
 }
 
-static void on_shut(uv_shutdown_t *request, int status)
+void connection_close(struct connection *connection)
 {
-    struct connection *connection = request->data;
+    struct hub *hub = connection->hub;
 
-    if (status < 0)
-        connection_close(connection);
-    else
-        connection->shut_ms = uv_now(&connection->hub->loop);
+    if (connection->stage >= CONNECTION_CLOSING)
+        return;
+    if (connection->stage == CONNECTION_SERVING)
+        leave(connection);
+    connection->stage = CONNECTION_CLOSING;
+    hub->lingering_count -= connection->is_lingering;
+    if (connection->address)
+        tally_remove(&hub->tally, connection->address);
+    socket_close(&connection->socket);
 }
 
-/* A stranger who was told nothing is not waited for. */
+void connection_shut(struct connection *connection)
+{
+    connection->shut_ms = uv_now(&connection->hub->loop);
+}
+
+void connection_lost(struct connection *connection)
+{
+    connection_close(connection);
+}
+
+/* A stranger who was told nothing is not waited for, nor are more than a few. */
 static void connection_end(struct connection *connection)
 {
+    struct hub *hub = connection->hub;
+    bool is_stranger = connection->device == 0;
+
     if (connection->stage != CONNECTION_SERVING)
         return;
+    leave(connection);
     connection->stage = CONNECTION_ENDING;
-    connection->shutdown.data = connection;
-    if (!connection->has_written ||
-        uv_shutdown(&connection->shutdown, stream_of(connection), on_shut) < 0)
-        connection_close(connection);
-}
-
-struct pending_write {
-    uv_write_t request;
-    struct connection *connection;
-    uint8_t bytes[];
-};
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct pending_write *write = request->data;
-    struct connection *connection = write->connection;
-
-    free(write);
-    if (status < 0) {
+    note_progress(connection);
+    if (!connection->socket.has_written ||
+        (is_stranger && hub->lingering_count >= HUB_LINGER_MAX) ||
+        !socket_shut(&connection->socket)) {
         connection_close(connection);
         return;
     }
+    connection->is_lingering = is_stranger;
+    hub->lingering_count += is_stranger;
+}
+
+void connection_written(struct connection *connection)
+{
     note_progress(connection);
+    connection->written_ms = connection->progress_ms;
     if (connection->stage == CONNECTION_SERVING)
         connection_drive(connection);
 }
 
-static void write_later(struct connection *connection, struct bytes bytes)
-{
-    struct pending_write *write = malloc(sizeof *write + bytes.len);
-
-    if (!write) {
-        connection_close(connection);
-        return;
-    }
-    write->connection = connection;
-    write->request.data = write;
-    memcpy(write->bytes, bytes.ptr, bytes.len);
-    uv_buf_t buf = uv_buf_init((char *)write->bytes, (unsigned)bytes.len);
-    if (uv_write(&write->request, stream_of(connection), &buf, 1, on_written) < 0) {
-        free(write);
-        connection_close(connection);
-    }
-}
-
 static void connection_write(struct connection *connection, struct bytes bytes)
 {
-    /* libuv has no buffer of constant bytes; it does not write to this one. */
-    char *start = (char *)(uintptr_t)bytes.ptr; /* NOLINT(performance-no-int-to-ptr) */
-    uv_buf_t buf = uv_buf_init(start, (unsigned)bytes.len);
-    int written =
-        unwritten(connection) > 0 ? UV_EAGAIN : uv_try_write(stream_of(connection), &buf, 1);
-
-    connection->has_written = true;
-    if (written < 0 && written != UV_EAGAIN) {
+    if (!socket_write(&connection->socket, bytes))
         connection_close(connection);
-        return;
-    }
-    note_progress(connection);
-    struct bytes rest = bytes_after(bytes, written > 0 ? (size_t)written : 0);
-    if (rest.len > 0)
-        write_later(connection, rest);
-}
-
-static void on_read_space(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    struct connection *connection = handle->data;
-
-    (void)suggested;
-    *buf = uv_buf_init((char *)connection->hub->read_bytes, sizeof connection->hub->read_bytes);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
-{
-    struct connection *connection = stream->data;
-
-    if (count < 0) {
-        connection_close(connection);
-    } else if (count > 0 && connection->stage == CONNECTION_SERVING) {
+    else
         note_progress(connection);
-        session_hub_receive(&connection->session, bytes_of(buf->base, (size_t)count));
-        connection_drive(connection);
-    }
+}
+
+/* Only this device can have written a message after message 2, and only now. */
+static void note_proof(struct connection *connection)
+{
+    struct connection *oldest;
+
+    if (connection->is_proved || !connection->line ||
+        connection->session.channel.transport.receive.nonce == 0)
+        return;
+    devices_prove(connection);
+    oldest =
+        devices_surplus(connection->line, true, connection->hub->config.sessions_per_device_max);
+    if (oldest)
+        connection_turn_away(oldest);
+}
+
+void connection_received(struct connection *connection, struct bytes bytes)
+{
+    if (connection->stage != CONNECTION_SERVING)
+        return;
+    note_progress(connection);
+    session_hub_receive(&connection->session, bytes);
+    connection_drive(connection);
+}
+
+/* How much the session has taken in and not dealt with. */
+static void account(struct connection *connection)
+{
+    const struct session_hub *session = &connection->session;
+    size_t partial = session->channel.in.len;
+    uint64_t nonce = session->channel.transport.receive.nonce;
+
+    if (partial == 0 || connection->partial_bytes == 0 || nonce != connection->partial_nonce)
+        connection->partial_ms = uv_now(&connection->hub->loop);
+    connection->partial_nonce = nonce;
+    hub_account(connection, session->pending.len + session->ingest.len + session->handed.len,
+                partial);
 }
 
 /* A hub that stops takes nothing new. */
 static void set_reading(struct connection *connection)
 {
-    bool wants =
-        connection->stage == CONNECTION_ENDING ||
-        (!hub_is_stopping(connection->hub) && session_hub_wants_bytes(&connection->session));
+    bool wants = connection->stage == CONNECTION_ENDING ||
+                 (!hub_is_stopping(connection->hub) && hub_has_room(connection) &&
+                  session_hub_wants_bytes(&connection->session));
 
-    if (connection->stage >= CONNECTION_CLOSING || wants == connection->is_reading)
-        return;
-    connection->is_reading = wants;
-    if (!wants)
-        (void)uv_read_stop(stream_of(connection));
-    else if (uv_read_start(stream_of(connection), on_read_space, on_read) < 0)
+    if (connection->stage < CONNECTION_CLOSING && !socket_read(&connection->socket, wants))
         connection_close(connection);
+}
+
+void connection_resume(struct connection *connection)
+{
+    set_reading(connection);
+}
+
+/* A device that has come in: one session more on its line. */
+static bool let_in(struct connection *connection)
+{
+    struct hub *hub = connection->hub;
+    const struct session_hub *session = &connection->session;
+    struct connection *oldest;
+
+    if (session->channel.mode == CHANNEL_SYNC &&
+        !devices_add(&hub->devices, connection, session->hello.device))
+        return false;
+    connection->device = session->hello.device;
+    hub->session_count++;
+    log_event(LOG_SESSION_OPENED, connection->device, session->channel.mode, KITH_OK);
+    oldest = connection->line
+                 ? devices_surplus(connection->line, false, hub->config.sessions_per_device_max)
+                 : NULL;
+    if (oldest)
+        connection_turn_away(oldest);
+    return true;
 }
 
 static void connection_lookup(struct connection *connection)
 {
+    struct hub *hub = connection->hub;
     struct session_hub *session = &connection->session;
     uint64_t now_ms = connection_clock_ms();
     const struct ledger_visitor visitor = {.mode = session->channel.mode,
@@ -223,14 +232,17 @@ static void connection_lookup(struct connection *connection)
                                            .noise_key = channel_peer(&session->channel),
                                            .now_s = now_ms / 1000};
     uint8_t psk[KEY_BYTES] = {0};
-    enum kith_err err = ledger_identify(connection->hub->ledger, &visitor, psk);
 
+    if (hub->session_count >= hub->config.sessions_max) {
+        hub->refused_count++;
+        session_hub_turn_away(session, hub_retry_s(hub));
+        return;
+    }
+    enum kith_err err = ledger_identify(hub->ledger, &visitor, psk);
     if (!err && visitor.mode == CHANNEL_FOUND)
         session->hello.device = 1;
-    if (!err) {
-        connection->device = session->hello.device;
-        log_event(LOG_SESSION_OPENED, connection->device, visitor.mode, KITH_OK);
-    }
+    if (!err && !let_in(connection))
+        err = KITH_MEMORY;
     session->welcome.clock_ms = now_ms;
     session->written = ledger_written(connection->hub->ledger, visitor.device);
     session_hub_identified(session, err, visitor.mode == CHANNEL_SYNC ? NULL : psk);
@@ -292,27 +304,50 @@ static void connection_do(struct connection *connection, const struct session_to
         connection_close(connection);
 }
 
-static bool is_greeting(const struct connection *connection)
-{
-    return connection->session.state == HUB_GREETING || connection->session.state == HUB_LOOKING;
-}
-
 /* Does what the session asks for until it has to wait, or until enough waits to be written. */
-static void connection_drive(struct connection *connection)
+static void run_session(struct connection *connection)
 {
     struct session_todo todo = {.work = SESSION_WRITE};
 
     while (connection->stage == CONNECTION_SERVING && todo.work != SESSION_WAIT &&
-           unwritten(connection) < CONNECTION_WRITE_HIGH) {
+           socket_unwritten(&connection->socket) < CONNECTION_WRITE_HIGH) {
         session_hub_next(&connection->session, &todo);
         connection_do(connection, &todo);
     }
-    if (!is_greeting(connection))
-        end_greeting(connection);
-    if (hub_is_stopping(connection->hub) && todo.work == SESSION_WAIT &&
-        connection->work_count == 0)
-        connection_end(connection);
+}
+
+/* Nothing is in flight: no work, and nothing that the session could do without us. */
+static bool is_at_rest(const struct connection *connection)
+{
+    return connection->stage == CONNECTION_SERVING && connection->work_count == 0 &&
+           !connection->is_queued;
+}
+
+static void connection_drive(struct connection *connection)
+{
+    run_session(connection);
+    if (connection->stage == CONNECTION_SERVING)
+        note_proof(connection);
+    if (connection->stage == CONNECTION_SERVING) {
+        if (connection->session.state == HUB_OPEN ||
+            connection->session.channel.transport.receive.nonce > 0)
+            end_greeting(connection);
+        account(connection);
+    }
+    if (hub_is_stopping(connection->hub) && is_at_rest(connection)) {
+        session_hub_turn_away(&connection->session, hub_retry_s(connection->hub));
+        run_session(connection);
+    }
     set_reading(connection);
+}
+
+void connection_turn_away(struct connection *connection)
+{
+    if (connection->stage != CONNECTION_SERVING)
+        return;
+    connection->hub->refused_count++;
+    session_hub_turn_away(&connection->session, hub_retry_s(connection->hub));
+    connection_drive(connection);
 }
 
 void connection_notify(struct connection *connection)
@@ -331,26 +366,53 @@ void connection_stop(struct connection *connection)
         connection_drive(connection);
 }
 
-static uint64_t patience_ms(struct connection *connection)
+/* Who has not proved to be there now may not be idle for long. */
+static uint64_t patience_ms(const struct connection *connection)
 {
     const struct config *config = &connection->hub->config;
-    const struct session_hub *session = &connection->session;
-    bool is_idle = session->state == HUB_OPEN && connection->stage == CONNECTION_SERVING &&
-                   connection->work_count == 0 && unwritten(connection) == 0 &&
-                   session->pending.len == 0 && session->channel.in.len == 0;
+    bool is_idle = connection->is_proved && is_at_rest(connection) &&
+                   socket_unwritten(&connection->socket) == 0 &&
+                   connection->waiting_bytes + connection->partial_bytes == 0;
 
     return 1000u * (uint64_t)(is_idle ? config->idle_s : config->stall_s);
+}
+
+/* A byte now and then is no progress: a message comes at a kibibyte a second at least, after a
+ * while that is given to everybody. */
+static bool is_dribbling(const struct connection *connection, uint64_t now_ms)
+{
+    const struct config *config = &connection->hub->config;
+    bool is_joining = connection->session.state == HUB_JOINING;
+    uint64_t given_s =
+        connection->is_greeting && !is_joining ? config->handshake_s : config->stall_s;
+    uint64_t since_ms = connection->is_greeting ? connection->opened_ms : connection->partial_ms;
+
+    return (connection->is_greeting || connection->partial_bytes > 0) &&
+           now_ms - since_ms > 1000u * given_s + connection->partial_bytes;
+}
+
+/* A peer that sends and never reads. */
+static bool is_not_reading(struct connection *connection, uint64_t now_ms)
+{
+    size_t unwritten = socket_unwritten(&connection->socket);
+
+    if (unwritten == 0 || unwritten < connection->unwritten_bytes ||
+        connection->unwritten_bytes == 0)
+        connection->written_ms = now_ms;
+    connection->unwritten_bytes = unwritten;
+    return unwritten > 0 &&
+           now_ms - connection->written_ms > 1000u * (uint64_t)connection->hub->config.stall_s;
 }
 
 void connection_sweep(struct connection *connection, uint64_t now_ms)
 {
     if (connection->stage >= CONNECTION_CLOSING)
         return;
-    bool is_late =
-        connection->is_greeting &&
-        now_ms - connection->opened_ms > 1000u * (uint64_t)connection->hub->config.handshake_s;
     bool is_shut = connection->shut_ms && now_ms - connection->shut_ms >= CONNECTION_LINGER_MS;
-    if (is_late || is_shut || now_ms - connection->progress_ms > patience_ms(connection))
+    bool is_serving = connection->stage == CONNECTION_SERVING;
+    if (is_shut || is_not_reading(connection, now_ms) ||
+        (is_serving && is_dribbling(connection, now_ms)) ||
+        now_ms - connection->progress_ms > patience_ms(connection))
         connection_close(connection);
 }
 
@@ -359,43 +421,44 @@ static void connection_start(struct connection *connection)
     struct hub *hub = connection->hub;
     uint8_t ephemeral[KEY_BYTES];
 
-    (void)uv_tcp_nodelay(&connection->tcp, 1);
-    (void)uv_tcp_keepalive(&connection->tcp, 1, 60);
     seal_random(ephemeral, sizeof ephemeral);
     session_hub_init(&connection->session, &hub->keys.noise, ephemeral, &hub->welcome);
     seal_wipe(ephemeral, sizeof ephemeral);
-    connection->opened_ms = uv_now(&hub->loop);
-    connection->progress_ms = connection->opened_ms;
-    connection->is_greeting = true;
-    hub->handshake_count++;
-    hub_add(hub, connection);
+    hub_add_greeter(hub, connection);
     connection_drive(connection);
 }
 
-/* Not one of ours yet: nothing but memory hangs on it. */
-static void on_refused_closed(uv_handle_t *handle)
+/* One too many: it is told so without any cryptography. */
+static void refuse(struct connection *connection)
 {
-    free(handle->data);
+    uint8_t refusal[CHANNEL_REFUSAL_BYTES];
+
+    channel_refusal_write(refusal, hub_retry_s(connection->hub));
+    if (connection->hub->lingering_count < HUB_LINGER_MAX)
+        (void)socket_write(&connection->socket, bytes_of(refusal, sizeof refusal));
+    connection_end(connection);
+    set_reading(connection);
 }
 
 enum kith_err connection_accept(struct hub *hub, uv_stream_t *listener)
 {
     struct connection *connection = calloc(1, sizeof *connection);
-    struct sockaddr_storage peer = {0};
-    int peer_len = sizeof peer;
+    struct sockaddr_storage peer;
 
     if (!connection)
         return KITH_MEMORY;
     connection->hub = hub;
-    (void)uv_tcp_init(&hub->loop, &connection->tcp);
-    connection->tcp.data = connection;
-    bool is_accepted = uv_accept(listener, stream_of(connection)) == 0;
-    if (is_accepted)
-        (void)uv_tcp_getpeername(&connection->tcp, (struct sockaddr *)&peer, &peer_len);
+    connection->opened_ms = uv_now(&hub->loop);
+    connection->progress_ms = connection->opened_ms;
+    socket_init(&connection->socket, &hub->loop, connection);
+    hub_add(hub, connection);
+    bool is_accepted = socket_accept(&connection->socket, listener, &peer);
     connection->address = is_accepted ? hub_admit(hub, &peer) : NULL;
     if (connection->address)
         connection_start(connection);
+    else if (is_accepted)
+        refuse(connection);
     else
-        uv_close((uv_handle_t *)&connection->tcp, on_refused_closed);
+        connection_close(connection);
     return KITH_OK;
 }

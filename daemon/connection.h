@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One socket and the session on it. A callback turns an event into bytes, gives them to the session
+ * One peer and the session with it. A callback turns an event into bytes, gives them to the session
  * and runs what it asks for; no decision is made here that the session could make.
  *
  *   SERVING --session closed, or hub stops--> ENDING --peer closed, or time is up--> CLOSING -->
@@ -9,11 +9,14 @@
  * ENDING: all is sent and our half is shut; what still comes is read and thrown away, since a
  * socket that is closed over unread bytes takes back what was sent last. A connection is freed when
  * it is GONE and no work refers to it.
+ *
+ * An idle session holds no memory but this struct and its socket; nothing wakes for it.
  */
 #ifndef KITH_DAEMON_CONNECTION_H
 #define KITH_DAEMON_CONNECTION_H
 
 #include "daemon/hub.h"
+#include "daemon/socket.h"
 
 /* A session is asked for nothing more while this much waits to be written. */
 #define CONNECTION_WRITE_HIGH (256u * 1024)
@@ -31,19 +34,32 @@ struct connection {
     struct hub *hub;
     struct connection *next;
     struct connection *previous;
-    uv_tcp_t tcp;
-    uv_shutdown_t shutdown;
+    struct connection *later; /* among those that are not let in yet */
+    struct connection *sooner;
+    struct connection *queue_next; /* among those that wait for a fetch */
+    struct connection *queue_previous;
+    struct connection *newer;   /* of the same device */
+    struct connection *older;   /* likewise */
+    struct device_line *line;   /* NULL until it was let in as an enrolled device */
+    struct tally_line *address; /* NULL: turned away */
+    struct socket socket;
     struct session_hub session;
-    struct tally_line *address;
     enum connection_stage stage;
-    uint32_t device;     /* 0 until it was let in */
-    uint32_t work_count; /* intakes and fetches under way */
+    uint32_t device;        /* 0 until it was let in */
+    uint32_t work_count;    /* intakes and fetches under way */
+    uint32_t waiting_bytes; /* whole messages that are not stored yet */
+    uint32_t partial_bytes; /* of a message that is not whole yet */
+    size_t unwritten_bytes; /* at the last sweep */
     uint64_t opened_ms;
-    uint64_t progress_ms; /* the last time a byte moved or work was done */
-    uint64_t shut_ms;     /* our half is shut since; 0: not yet */
-    bool is_greeting;     /* counted in hub->handshake_count */
-    bool is_reading;
-    bool has_written;
+    uint64_t progress_ms;   /* the last time a byte moved or work was done */
+    uint64_t partial_ms;    /* since when a message is not whole */
+    uint64_t written_ms;    /* the last time the peer took bytes */
+    uint64_t shut_ms;       /* our half is shut since; 0: not yet */
+    uint64_t partial_nonce; /* of that message */
+    bool is_greeting;       /* in hub->greeters */
+    bool is_lingering;      /* counted in hub->lingering_count */
+    bool is_proved;         /* see devices.h */
+    bool is_queued;         /* for a fetch */
     bool has_news; /* something was stored while a fetch was under way, which may have missed it */
 };
 
@@ -55,8 +71,19 @@ void connection_notify(struct connection *connection);
 void connection_sweep(struct connection *connection, uint64_t now_ms);
 /* The hub stops: ends the session as soon as what is in flight is answered. */
 void connection_stop(struct connection *connection);
+/* Ends the session now; the peer is told when to come again. */
+void connection_turn_away(struct connection *connection);
+/* There may be room again for what it sends. */
+void connection_resume(struct connection *connection);
 /* Closes the socket now and says nothing. */
 void connection_close(struct connection *connection);
+
+/* For the socket. */
+void connection_received(struct connection *connection, struct bytes bytes);
+void connection_written(struct connection *connection);
+void connection_shut(struct connection *connection);
+void connection_lost(struct connection *connection);
+void connection_gone(struct connection *connection);
 
 /* For work: a connection is held from its start to its end. */
 void connection_hold(struct connection *connection);

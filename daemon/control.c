@@ -14,8 +14,7 @@
 #include "daemon/hub.h"
 
 #define SOCKET_NAME    "control.sock"
-#define ANSWER         "connections "
-#define ANSWER_MAX     48
+#define ANSWER_MAX     512
 #define ANSWER_SECONDS 2
 #define BACKLOG        16
 
@@ -38,6 +37,18 @@ static void on_told(uv_write_t *write, int status)
     uv_close((uv_handle_t *)&visitor->pipe, on_left);
 }
 
+static size_t write_answer(const struct hub *hub, char text[static ANSWER_MAX])
+{
+    int len = 0;
+
+#define WRITE_FIGURE(figure, source)                                                               \
+    len += snprintf(text + len, ANSWER_MAX - (size_t)len, #figure " %" PRIu64 "\n",                \
+                    (uint64_t)hub->source);
+    CONTROL_FIGURES(WRITE_FIGURE)
+#undef WRITE_FIGURE
+    return (size_t)len;
+}
+
 static void on_visit(uv_stream_t *stream, int status)
 {
     struct control *control = stream->data;
@@ -48,9 +59,7 @@ static void on_visit(uv_stream_t *stream, int status)
     (void)uv_pipe_init(&control->hub->loop, &visitor->pipe, 0);
     visitor->pipe.data = visitor;
     visitor->write.data = visitor;
-    int len = snprintf(visitor->text, sizeof visitor->text, ANSWER "%" PRIu32 "\n",
-                       control->hub->connection_count);
-    uv_buf_t buf = uv_buf_init(visitor->text, (unsigned)len);
+    uv_buf_t buf = uv_buf_init(visitor->text, (unsigned)write_answer(control->hub, visitor->text));
     if (uv_accept(stream, (uv_stream_t *)&visitor->pipe) < 0 ||
         uv_write(&visitor->write, (uv_stream_t *)&visitor->pipe, &buf, 1, on_told) < 0)
         uv_close((uv_handle_t *)&visitor->pipe, on_left);
@@ -93,7 +102,22 @@ void control_clear(struct control *control)
     control->folder = -1;
 }
 
-static uint64_t read_answer(int fd)
+static void read_figures(const char *text, struct control_figures *figures)
+{
+    char name[32];
+    uint64_t value;
+    int used;
+
+    for (; sscanf(text, "%31s %" SCNu64 "\n%n", name, &value, &used) == 2; text += used) {
+#define READ_FIGURE(figure, source)                                                                \
+    if (strcmp(name, #figure) == 0)                                                                \
+        figures->figure = value;
+        CONTROL_FIGURES(READ_FIGURE)
+#undef READ_FIGURE
+    }
+}
+
+static void read_answer(int fd, struct control_figures *figures)
 {
     const struct timeval patience = {.tv_sec = ANSWER_SECONDS};
     char text[ANSWER_MAX];
@@ -106,25 +130,23 @@ static uint64_t read_answer(int fd)
         len += count > 0 ? (size_t)count : 0;
     }
     text[len] = '\0';
-    return strncmp(text, ANSWER, strlen(ANSWER)) == 0 ? strtoull(text + strlen(ANSWER), NULL, 10)
-                                                      : 0;
+    read_figures(text, figures);
 }
 
-uint64_t control_connections(const char *folder)
+void control_ask(const char *folder, struct control_figures *figures)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    uint64_t connections = 0;
     int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    memset(figures, 0, sizeof *figures);
     if (folder_fd >= 0 && fd >= 0) {
         path_of(folder_fd, address.sun_path);
         if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-            connections = read_answer(fd);
+            read_answer(fd, figures);
     }
     if (fd >= 0)
         (void)close(fd);
     if (folder_fd >= 0)
         (void)close(folder_fd);
-    return connections;
 }

@@ -11,6 +11,22 @@
 
 #include "protocol/error.h"
 
+/* X(figure, where the hub has it): what is told, a line each of name and number. */
+#define CONTROL_FIGURES(X)                                                                         \
+    X(connections, connection_count)                                                               \
+    X(sessions, session_count)                                                                     \
+    X(handshakes, handshake_count)                                                                 \
+    X(turned_away, refused_count)                                                                  \
+    X(handshakes_failed, failed_count)                                                             \
+    X(waiting_bytes, waiting_bytes)                                                                \
+    X(fetches, fetch_count)
+
+struct control_figures {
+#define CONTROL_FIELD(figure, source) uint64_t figure;
+    CONTROL_FIGURES(CONTROL_FIELD)
+#undef CONTROL_FIELD
+};
+
 struct hub;
 
 struct control {
@@ -25,7 +41,7 @@ MUST_USE enum kith_err control_open(struct control *control, const char *folder)
 /* After the pipe was closed. */
 void control_clear(struct control *control);
 
-/* Asks the hub that runs there; 0 if none does. */
-uint64_t control_connections(const char *folder);
+/* Asks the hub that runs there; zeros if none does. */
+void control_ask(const char *folder, struct control_figures *figures);
 
 #endif

@@ -28,21 +28,26 @@ static void load(uv_work_t *work)
                              fetch->is_roster_only, &fetch->backlog);
 }
 
+static void start_next(struct hub *hub);
+
 static void on_loaded(uv_work_t *work, int status)
 {
     struct fetch *fetch = work->data;
     struct connection *connection = fetch->connection;
+    struct hub *hub = connection->hub;
     enum kith_err err = status < 0 ? KITH_BUSY : fetch->err;
 
     if (err)
         log_event(LOG_LOAD_FAILED, fetch->device, 0, err);
+    hub->fetch_count--;
     connection_fetched(connection, err, &fetch->backlog);
     backlog_clear(&fetch->backlog);
     free(fetch);
+    start_next(hub);
     connection_release(connection);
 }
 
-enum kith_err fetch_start(struct connection *connection)
+static enum kith_err start_now(struct connection *connection)
 {
     const struct session_hub *session = &connection->session;
     struct fetch *fetch = calloc(1, sizeof *fetch);
@@ -62,6 +67,47 @@ enum kith_err fetch_start(struct connection *connection)
         free(fetch);
         return KITH_MEMORY;
     }
+    connection->hub->fetch_count++;
     connection_hold(connection);
+    return KITH_OK;
+}
+
+void fetch_forget(struct connection *connection)
+{
+    struct hub *hub = connection->hub;
+
+    if (!connection->is_queued)
+        return;
+    *(connection->queue_previous ? &connection->queue_previous->queue_next : &hub->fetchers) =
+        connection->queue_next;
+    *(connection->queue_next ? &connection->queue_next->queue_previous : &hub->last_fetcher) =
+        connection->queue_previous;
+    connection->queue_previous = NULL;
+    connection->queue_next = NULL;
+    connection->is_queued = false;
+}
+
+static void start_next(struct hub *hub)
+{
+    struct connection *connection = hub->fetchers;
+
+    if (!connection || hub->fetch_count >= hub->config.fetches_max)
+        return;
+    fetch_forget(connection);
+    if (start_now(connection))
+        connection_close(connection);
+}
+
+enum kith_err fetch_start(struct connection *connection)
+{
+    struct hub *hub = connection->hub;
+
+    if (hub->fetch_count < hub->config.fetches_max)
+        return start_now(connection);
+    connection->queue_previous = hub->last_fetcher;
+    connection->queue_next = NULL;
+    *(hub->last_fetcher ? &hub->last_fetcher->queue_next : &hub->fetchers) = connection;
+    hub->last_fetcher = connection;
+    connection->is_queued = true;
     return KITH_OK;
 }

@@ -10,7 +10,10 @@
 
 struct connection;
 
-/* Reads on a worker; connection_fetched is called on the loop. MEMORY: nothing was begun. */
+/* Reads on a worker, once fewer than fetches_max are being read; connection_fetched is called on
+ * the loop. MEMORY: nothing was begun. */
 MUST_USE enum kith_err fetch_start(struct connection *connection);
+/* The connection waits for its turn no more. */
+void fetch_forget(struct connection *connection);
 
 #endif

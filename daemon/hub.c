@@ -15,6 +15,8 @@
 #define SWEEP_MS    1000
 #define TELL_SWEEPS 60 /* between two lines of the log about strangers */
 #define FILES_OURS  64 /* descriptors that are not connections */
+#define KIB         1024u
+#define MIB         (1024u * 1024u)
 
 bool hub_is_stopping(const struct hub *hub)
 {
@@ -41,19 +43,127 @@ void hub_remove(struct hub *hub, struct connection *connection)
     hub->connection_count--;
 }
 
+/* Before any cryptography, and without looking at others. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer)
 {
-    const struct config *config = &hub->config;
-    bool has_room = !hub->is_stopping && hub->connection_count < config->sessions_max &&
-                    hub->handshake_count < config->handshakes_max;
-    struct tally_line *line = has_room ? tally_add(&hub->tally, peer) : NULL;
+    bool has_room = !hub->is_stopping && hub->session_count < hub->config.sessions_max;
+    struct tally_line *line = has_room ? tally_add(&hub->tally, peer, uv_now(&hub->loop)) : NULL;
 
-    if (line && line->count > config->sessions_per_address_max) {
-        tally_remove(&hub->tally, line);
-        line = NULL;
-    }
     hub->refused_count += !line;
     return line;
+}
+
+void hub_add_greeter(struct hub *hub, struct connection *connection)
+{
+    struct connection *oldest = hub->greeters;
+
+    if (oldest && hub->handshake_count >= hub->config.handshakes_max) {
+        connection_turn_away(oldest);
+        if (oldest->is_greeting)
+            connection_close(oldest);
+    }
+    connection->sooner = hub->last_greeter;
+    connection->later = NULL;
+    *(hub->last_greeter ? &hub->last_greeter->later : &hub->greeters) = connection;
+    hub->last_greeter = connection;
+    connection->is_greeting = true;
+    hub->handshake_count++;
+}
+
+void hub_remove_greeter(struct hub *hub, struct connection *connection)
+{
+    *(connection->sooner ? &connection->sooner->later : &hub->greeters) = connection->later;
+    *(connection->later ? &connection->later->sooner : &hub->last_greeter) = connection->sooner;
+    connection->sooner = NULL;
+    connection->later = NULL;
+    connection->is_greeting = false;
+    hub->greeting_bytes -= connection->partial_bytes;
+    hub->handshake_count--;
+}
+
+static void each_connection(struct hub *hub, void (*each)(struct connection *connection));
+
+static uint64_t most_waiting(const struct hub *hub)
+{
+    return (uint64_t)hub->config.waiting_mib_max * MIB;
+}
+
+/* Half of it must be stored before reading goes on: that is for many at once. */
+static void hold_or_resume(struct hub *hub)
+{
+    if (!hub->is_holding)
+        hub->is_holding = hub->waiting_bytes > most_waiting(hub);
+    else if (hub->waiting_bytes < most_waiting(hub) / 2) {
+        hub->is_holding = false;
+        each_connection(hub, connection_resume);
+    }
+}
+
+static void resume_device(struct connection *connection, struct connection *other)
+{
+    for (; other; other = other->newer)
+        if (other != connection)
+            connection_resume(other);
+}
+
+/* Too many bytes of strangers: the oldest that has any but this one goes. */
+static void spare_greeters(struct hub *hub, const struct connection *connection)
+{
+    struct connection *greeter = hub->greeters;
+
+    if (hub->greeting_bytes <= (uint64_t)hub->config.greeting_mib_max * MIB)
+        return;
+    while (greeter && (greeter == connection || greeter->partial_bytes == 0))
+        greeter = greeter->later;
+    if (greeter)
+        connection_turn_away(greeter);
+}
+
+void hub_account(struct connection *connection, size_t waiting, size_t partial)
+{
+    struct hub *hub = connection->hub;
+    struct device_line *line = connection->line;
+    size_t device_most = (size_t)hub->config.waiting_per_device_kib_max * KIB;
+    bool was_full = line && line->waiting_bytes > device_most;
+
+    hub->waiting_bytes = hub->waiting_bytes - connection->waiting_bytes + waiting;
+    hub->partial_bytes = hub->partial_bytes - connection->partial_bytes + partial;
+    if (connection->is_greeting)
+        hub->greeting_bytes = hub->greeting_bytes - connection->partial_bytes + partial;
+    if (line)
+        line->waiting_bytes = line->waiting_bytes - connection->waiting_bytes + waiting;
+    connection->waiting_bytes = (uint32_t)waiting;
+    connection->partial_bytes = (uint32_t)partial;
+    if (was_full && line->waiting_bytes <= device_most)
+        resume_device(connection, line->oldest);
+    hold_or_resume(hub);
+    if (connection->is_greeting)
+        spare_greeters(hub, connection);
+}
+
+/* A message that has begun may be finished: what is not whole cannot be stored, and waits for ever
+ * otherwise. */
+bool hub_has_room(const struct connection *connection)
+{
+    const struct hub *hub = connection->hub;
+    const struct device_line *line = connection->line;
+    size_t device_most = (size_t)hub->config.waiting_per_device_kib_max * KIB;
+    bool is_full = line && line->waiting_bytes > device_most;
+    bool is_crowded = hub->partial_bytes > most_waiting(hub) && connection->partial_bytes == 0;
+
+    return !hub->is_holding && !is_full && !is_crowded;
+}
+
+/* splitmix64: from once to three times what is set, so that those turned away at once come back one
+ * by one. */
+uint32_t hub_retry_s(struct hub *hub)
+{
+    uint64_t value = hub->chance += 0x9E3779B97F4A7C15u;
+
+    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
+    value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
+    value ^= value >> 31;
+    return hub->config.retry_s + (uint32_t)(value % (2u * hub->config.retry_s + 1));
 }
 
 void hub_note_failed_handshake(struct hub *hub, enum kith_err err)
@@ -141,12 +251,15 @@ static void on_committed(uv_async_t *handle)
 
 static void tell_of_strangers(struct hub *hub)
 {
-    if (hub->refused_count)
-        log_event(LOG_CONNECTIONS_REFUSED, hub->refused_count, hub->connection_count, KITH_OK);
-    if (hub->failed_count)
-        log_event(LOG_HANDSHAKES_FAILED, hub->failed_count, 0, hub->failed_err);
-    hub->refused_count = 0;
-    hub->failed_count = 0;
+    uint64_t refused = hub->refused_count - hub->told_refused_count;
+    uint64_t failed = hub->failed_count - hub->told_failed_count;
+
+    if (refused)
+        log_event(LOG_CONNECTIONS_REFUSED, refused, hub->connection_count, KITH_OK);
+    if (failed)
+        log_event(LOG_HANDSHAKES_FAILED, failed, 0, hub->failed_err);
+    hub->told_refused_count = hub->refused_count;
+    hub->told_failed_count = hub->failed_count;
 }
 
 static void sweep_connection(struct connection *connection)
@@ -200,20 +313,26 @@ static enum kith_err open_ledger(struct hub *hub, const char *folder)
     return KITH_OK;
 }
 
-/* As many files as the system allows us; no more sessions than there are files. */
+/* As many files as the system allows us; no more connections than there are files. */
 static void fit_files(struct hub *hub)
 {
+    struct config *config = &hub->config;
     struct rlimit files;
 
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
         return;
     files.rlim_cur = files.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &files) < 0 ||
-        files.rlim_cur >= (rlim_t)hub->config.sessions_max + FILES_OURS)
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+    (void)getrlimit(RLIMIT_NOFILE, &files);
+    uint64_t ours = FILES_OURS + HUB_LINGER_MAX;
+    uint64_t left = files.rlim_cur > 2 * ours ? files.rlim_cur - ours : files.rlim_cur / 2;
+    if (left >= (uint64_t)config->sessions_max + config->handshakes_max)
         return;
-    hub->config.sessions_max =
-        files.rlim_cur > FILES_OURS ? (uint32_t)(files.rlim_cur - FILES_OURS) : 1;
-    log_event(LOG_FILES_LIMITED, files.rlim_cur, hub->config.sessions_max, KITH_OK);
+    if (config->handshakes_max > left / 4)
+        config->handshakes_max = left > 4 ? (uint32_t)(left / 4) : 1;
+    if (config->sessions_max > left - config->handshakes_max)
+        config->sessions_max = (uint32_t)(left - config->handshakes_max);
+    log_event(LOG_FILES_LIMITED, files.rlim_cur, config->sessions_max, KITH_OK);
 }
 
 enum kith_err hub_open(struct hub **opened, const char *folder, const struct config *config)
@@ -226,8 +345,12 @@ enum kith_err hub_open(struct hub **opened, const char *folder, const struct con
         return KITH_MEMORY;
     hub->config = *config;
     hub->control.folder = -1;
+    const struct tally_limits limits = {.connections = config->sessions_per_address_max,
+                                        .rate = config->handshakes_per_address_rate,
+                                        .burst = config->handshakes_per_address_burst};
     seal_random(&seed, sizeof seed);
-    tally_init(&hub->tally, seed);
+    seal_random(&hub->chance, sizeof hub->chance);
+    tally_init(&hub->tally, seed, &limits);
     fit_files(hub);
     enum kith_err err = open_ledger(hub, folder);
     if (!err)

@@ -20,9 +20,13 @@
 #include "daemon/committer.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
+#include "daemon/devices.h"
 #include "daemon/listener.h"
 #include "daemon/tally.h"
 #include "store/ledger.h"
+
+/* Connections of strangers that are waited for after the last word, so that they hear it. */
+#define HUB_LINGER_MAX 256
 
 struct connection;
 
@@ -41,11 +45,26 @@ struct hub {
     uv_signal_t terminate;
     uv_signal_t interrupt;
     struct connection *connections; /* all that are not freed */
+    struct connection *greeters;    /* those that are not let in yet, by `later` from the oldest */
+    struct connection *last_greeter;
+    struct connection *fetchers; /* those that wait for a fetch, by `queue_next` */
+    struct connection *last_fetcher;
+    struct devices devices;
     uint32_t connection_count;
+    uint32_t session_count; /* devices that were let in */
     uint32_t handshake_count;
-    uint32_t refused_count; /* connections and handshakes since they were last told of */
-    uint32_t failed_count;
+    uint32_t lingering_count;
+    uint32_t fetch_count;
+    uint64_t waiting_bytes;      /* received and not stored, of all connections */
+    uint64_t partial_bytes;      /* of messages that are not whole yet */
+    uint64_t greeting_bytes;     /* of these, strangers' */
+    bool is_holding;             /* nothing is read until less waits */
+    uint64_t refused_count;      /* connections that were turned away */
+    uint64_t failed_count;       /* handshakes */
+    uint64_t told_refused_count; /* the same when they were last told of */
+    uint64_t told_failed_count;
     enum kith_err failed_err;
+    uint64_t chance; /* of a generator that needs not be secret */
     uint32_t sweep_count;
     uint16_t port;
     bool is_looped; /* the loop is there */
@@ -72,6 +91,16 @@ bool hub_is_stopping(const struct hub *hub);
 /* One more connection of this address: its line of the tally, NULL if there are enough or the hub
  * stops. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer);
+/* Those that are not let in yet. Beyond handshakes_max, or greeting_mib_max, the oldest has to go:
+ * who is honest is through in one round trip. */
+void hub_add_greeter(struct hub *hub, struct connection *connection);
+void hub_remove_greeter(struct hub *hub, struct connection *connection);
+/* What a connection has taken in now: whole messages that wait, and of one that is not whole. */
+void hub_account(struct connection *connection, size_t waiting, size_t partial);
+/* Whether more may be read from it. */
+bool hub_has_room(const struct connection *connection);
+/* When somebody who is turned away is to come again. */
+uint32_t hub_retry_s(struct hub *hub);
 void hub_note_failed_handshake(struct hub *hub, enum kith_err err);
 void hub_add(struct hub *hub, struct connection *connection);
 void hub_remove(struct hub *hub, struct connection *connection);

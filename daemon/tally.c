@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tally_init(struct tally *tally, uint64_t seed)
+#define TOKEN 1000u
+
+void tally_init(struct tally *tally, uint64_t seed, const struct tally_limits *limits)
 {
     memset(tally, 0, sizeof *tally);
     tally->seed = seed;
+    tally->limits = *limits;
 }
 
 void tally_clear(struct tally *tally)
@@ -33,8 +36,7 @@ static void key_of(const struct sockaddr_storage *peer, uint8_t key[static TALLY
     }
 }
 
-/* splitmix64's finish over seed and both halves: who does not know the seed cannot aim at one
- * bucket. */
+/* splitmix64's finish over seed and both halves. */
 static struct tally_line **bucket_of(struct tally *tally, const uint8_t key[static TALLY_KEY])
 {
     uint64_t hash = tally->seed;
@@ -50,35 +52,94 @@ static struct tally_line **bucket_of(struct tally *tally, const uint8_t key[stat
     return &tally->buckets[hash % TALLY_BUCKETS];
 }
 
-struct tally_line *tally_add(struct tally *tally, const struct sockaddr_storage *peer)
+static void idle_take(struct tally *tally, struct tally_line *line)
 {
-    uint8_t key[TALLY_KEY];
-
-    key_of(peer, key);
-    struct tally_line **bucket = bucket_of(tally, key);
-    struct tally_line *line = *bucket;
-    while (line && memcmp(line->key, key, TALLY_KEY) != 0)
-        line = line->next;
-    if (!line) {
-        line = calloc(1, sizeof *line);
-        if (!line)
-            return NULL;
-        memcpy(line->key, key, TALLY_KEY);
-        line->next = *bucket;
-        *bucket = line;
-    }
-    line->count++;
-    return line;
+    *(line->older ? &line->older->newer : &tally->oldest) = line->newer;
+    *(line->newer ? &line->newer->older : &tally->newest) = line->older;
+    line->older = NULL;
+    line->newer = NULL;
+    tally->idle_count--;
 }
 
-void tally_remove(struct tally *tally, struct tally_line *line)
+static void idle_put(struct tally *tally, struct tally_line *line)
+{
+    line->older = tally->newest;
+    *(tally->newest ? &tally->newest->newer : &tally->oldest) = line;
+    tally->newest = line;
+    tally->idle_count++;
+}
+
+static void forget(struct tally *tally, struct tally_line *line)
 {
     struct tally_line **place = bucket_of(tally, line->key);
 
-    if (--line->count > 0)
-        return;
+    idle_take(tally, line);
     while (*place != line)
         place = &(*place)->next;
     *place = line->next;
     free(line);
+}
+
+/* The line of an address, out of the list of those without connections; made if there is none. */
+static struct tally_line *take_line(struct tally *tally, const uint8_t key[static TALLY_KEY],
+                                    uint64_t now_ms)
+{
+    struct tally_line **bucket = bucket_of(tally, key);
+    struct tally_line *line = *bucket;
+
+    while (line && memcmp(line->key, key, TALLY_KEY) != 0)
+        line = line->next;
+    if (line && line->count == 0)
+        idle_take(tally, line);
+    if (line)
+        return line;
+    line = calloc(1, sizeof *line);
+    if (!line)
+        return NULL;
+    memcpy(line->key, key, TALLY_KEY);
+    line->filled_ms = now_ms;
+    line->tokens = (uint64_t)tally->limits.burst * TOKEN;
+    line->next = *bucket;
+    *bucket = line;
+    return line;
+}
+
+/* Thousandths a millisecond are whole ones a second: nothing is lost by rounding. */
+static bool take_token(const struct tally *tally, struct tally_line *line, uint64_t now_ms)
+{
+    uint64_t most = (uint64_t)tally->limits.burst * TOKEN;
+    uint64_t gained = (now_ms - line->filled_ms) * tally->limits.rate;
+
+    line->tokens = gained < most - line->tokens ? line->tokens + gained : most;
+    line->filled_ms = now_ms;
+    if (line->tokens < TOKEN)
+        return false;
+    line->tokens -= TOKEN;
+    return true;
+}
+
+struct tally_line *tally_add(struct tally *tally, const struct sockaddr_storage *peer,
+                             uint64_t now_ms)
+{
+    uint8_t key[TALLY_KEY];
+
+    key_of(peer, key);
+    struct tally_line *line = take_line(tally, key, now_ms);
+    if (!line)
+        return NULL;
+    bool has_room = line->count < tally->limits.connections && take_token(tally, line, now_ms);
+    line->count++;
+    if (has_room)
+        return line;
+    tally_remove(tally, line);
+    return NULL;
+}
+
+void tally_remove(struct tally *tally, struct tally_line *line)
+{
+    if (--line->count > 0)
+        return;
+    idle_put(tally, line);
+    if (tally->idle_count > TALLY_IDLE_MAX)
+        forget(tally, tally->oldest);
 }

@@ -42,9 +42,9 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
         .role = channel->role,
         .prologue = bytes_of(prologue, sizeof prologue),
         .local_static = channel->local_static,
-        .ephemeral = channel->ephemeral,
     };
 
+    noise_keypair_from_secret(&config.ephemeral, channel->ephemeral_secret);
     memcpy(prologue, protocol, sizeof protocol - 1);
     preamble_write(prologue + sizeof protocol - 1, channel->mode);
     if (hub_key != NULL) {
@@ -53,7 +53,7 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
     noise_init(&channel->handshake, &config);
     explicit_bzero(&config, sizeof config);
     explicit_bzero(&channel->local_static, sizeof channel->local_static);
-    explicit_bzero(&channel->ephemeral, sizeof channel->ephemeral);
+    explicit_bzero(channel->ephemeral_secret, sizeof channel->ephemeral_secret);
 }
 
 static void channel_init(struct channel *channel, enum noise_role role,
@@ -61,7 +61,7 @@ static void channel_init(struct channel *channel, enum noise_role role,
                          const uint8_t ephemeral_secret[static KEY_BYTES])
 {
     *channel = (struct channel){.role = role, .local_static = *local_static};
-    noise_keypair_from_secret(&channel->ephemeral, ephemeral_secret);
+    memcpy(channel->ephemeral_secret, ephemeral_secret, KEY_BYTES);
     buffer_init(&channel->in, NOISE_LENGTH_BYTES + NOISE_MESSAGE_MAX);
     buffer_init(&channel->text, NOISE_MESSAGE_MAX);
 }

@@ -39,7 +39,7 @@ struct channel {
     enum kith_err err; /* the first failure; final */
     uint16_t retry_s;  /* initiator, with err BUSY: when the hub wants to be asked again */
     struct noise_keypair local_static;
-    struct noise_keypair ephemeral;
+    uint8_t ephemeral_secret[KEY_BYTES]; /* a key pair costs nothing before the preamble is there */
     struct noise_handshake handshake;
     struct noise_transport transport;
     struct buffer in;   /* bytes of an unfinished message */

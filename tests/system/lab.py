@@ -122,6 +122,14 @@ class Hub:
         if not line.startswith("listening "):
             raise Failed("the hub did not start")
 
+    def limit(self, **settings):
+        """Restarts with other settings."""
+        with open(os.path.join(self.data, "hub.conf"), "a") as file:
+            for key, value in settings.items():
+                file.write("%s = %d\n" % (key, value))
+        self.kill()
+        self.start()
+
     def stop(self):
         """In order: what is in flight is finished."""
         self.process.send_signal(signal.SIGTERM)
