@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/log.h"
 
@@ -10,6 +11,17 @@ struct queue {
     struct intake *first;
     struct intake **end; /* where the next one goes */
 };
+
+/* Devices that what came back concerns. */
+struct news {
+    uint32_t *devices;
+    uint32_t count;
+    uint32_t room;
+    bool is_everybody;
+};
+
+/* Beyond this, everybody is told. */
+#define NEWS_MAX 65536
 
 struct committer {
     struct ledger *ledger;
@@ -20,12 +32,11 @@ struct committer {
     pthread_cond_t has_work;
     struct queue waiting;
     struct queue finished;
-    bool has_news;
+    struct news news;  /* since committer_take */
+    struct news taken; /* what it handed out */
     bool is_ending;
     enum kith_err failure; /* written by the thread alone */
     /* The thread's own. */
-    uint64_t sequence;
-    uint64_t devices;
     struct ingest *batch[COMMIT_INTAKES_MAX];
 };
 
@@ -73,13 +84,32 @@ static struct intake *take_batch(struct committer *committer, uint32_t *count,
     return first;
 }
 
+static void news_add(struct news *news, const struct ledger_news *more)
+{
+    uint64_t room = (uint64_t)news->count + more->count;
+
+    news->is_everybody = news->is_everybody || more->is_everybody || room > NEWS_MAX;
+    if (news->is_everybody || more->count == 0)
+        return;
+    if (room > news->room) {
+        uint32_t *larger = realloc(news->devices, 2 * room * sizeof *larger);
+        news->is_everybody = !larger;
+        if (!larger)
+            return;
+        news->devices = larger;
+        news->room = 2 * (uint32_t)room;
+    }
+    memcpy(news->devices + news->count, more->devices, more->count * sizeof *more->devices);
+    news->count += more->count;
+}
+
 static void give_back(struct committer *committer, struct intake *first, struct intake **last,
-                      enum kith_err failure, bool has_news)
+                      enum kith_err failure, const struct ledger_news *news)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     queue_append(&committer->finished, first, last);
     committer->failure = failure;
-    committer->has_news = committer->has_news || has_news;
+    news_add(&committer->news, news);
     (void)pthread_mutex_unlock(&committer->mutex);
     committer->wake(committer->owner);
 }
@@ -89,20 +119,6 @@ static void give_back(struct committer *committer, struct intake *first, struct 
 static bool is_passing(enum kith_err err)
 {
     return err == KITH_FULL || err == KITH_RETRY || err == KITH_MEMORY || err == KITH_BUSY;
-}
-
-/* Acknowledging again what was there already is no news: a replayed flight must not set every
- * session to work. */
-static bool notice_news(struct committer *committer)
-{
-    struct ledger_stats now;
-
-    if (ledger_stats(committer->ledger, &now))
-        return true;
-    bool has_news = now.sequence != committer->sequence || now.devices != committer->devices;
-    committer->sequence = now.sequence;
-    committer->devices = now.devices;
-    return has_news;
 }
 
 static void commit_batch(struct committer *committer, struct intake *first, uint32_t count,
@@ -118,7 +134,9 @@ static void commit_batch(struct committer *committer, struct intake *first, uint
         log_event(LOG_COMMIT_FAILED, count, 0, err);
     if (err && !is_passing(err))
         failure = err;
-    give_back(committer, first, last, failure, !err && notice_news(committer));
+    const struct ledger_news none = {0};
+    const struct ledger_news news = err ? none : ledger_news(committer->ledger);
+    give_back(committer, first, last, failure, &news);
 }
 
 static void *commit_thread(void *argument)
@@ -146,7 +164,6 @@ enum kith_err committer_new(struct committer **made, struct ledger *ledger,
     committer->owner = owner;
     queue_init(&committer->waiting);
     queue_init(&committer->finished);
-    (void)notice_news(committer);
     (void)pthread_mutex_init(&committer->mutex, NULL);
     (void)pthread_cond_init(&committer->has_work, NULL);
     if (pthread_create(&committer->thread, NULL, commit_thread, committer) != 0) {
@@ -170,6 +187,8 @@ void committer_free(struct committer **freed)
     (void)pthread_join(committer->thread, NULL);
     (void)pthread_cond_destroy(&committer->has_work);
     (void)pthread_mutex_destroy(&committer->mutex);
+    free(committer->news.devices);
+    free(committer->taken.devices);
     free(committer);
     *freed = NULL;
 }
@@ -185,9 +204,15 @@ void committer_add(struct committer *committer, struct intake *intake)
 struct committed committer_take(struct committer *committer)
 {
     (void)pthread_mutex_lock(&committer->mutex);
-    struct committed taken = {committer->finished.first, committer->has_news, committer->failure};
+    struct news news = committer->news;
+    struct committed taken = {committer->finished.first,
+                              {news.devices, news.count, news.is_everybody},
+                              committer->failure};
     queue_init(&committer->finished);
-    committer->has_news = false;
+    committer->news = committer->taken;
+    committer->news.count = 0;
+    committer->news.is_everybody = false;
+    committer->taken = news;
     (void)pthread_mutex_unlock(&committer->mutex);
     return taken;
 }

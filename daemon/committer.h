@@ -32,8 +32,8 @@ void committer_add(struct committer *committer, struct intake *intake);
 /* What came back since the last call: a list by `next`, the first one first. */
 struct committed {
     struct intake *first;
-    bool has_news;         /* something was stored that was not there before */
-    enum kith_err failure; /* why nothing is stored any more; KITH_OK while all is well */
+    struct ledger_news news; /* whom it concerns; valid until the next call */
+    enum kith_err failure;   /* why nothing is stored any more; KITH_OK while all is well */
 };
 struct committed committer_take(struct committer *committer);
 

@@ -7,10 +7,52 @@
 #include "store/hub_held_rows.h"
 #include "store/ingest_internal.h"
 
+static bool news_make_room(struct news *news, uint32_t count)
+{
+    uint32_t room = news->room ? news->room : 64;
+
+    if (count > NEWS_DEVICES_MAX - news->count)
+        return false;
+    while (room < news->count + count)
+        room *= 2;
+    if (room == news->room)
+        return true;
+    uint32_t *larger = realloc(news->devices, room * sizeof *larger);
+    if (!larger)
+        return false;
+    news->devices = larger;
+    news->room = room;
+    return true;
+}
+
+/* The recipients of a circle, and those that an entry may have taken out: they hear of that. */
+static void news_add(struct news *news, const struct touched *touched)
+{
+    const struct circle *circle = &touched->circle;
+    uint32_t cut_count = touched->is_changed ? circle->cut_count : 0;
+
+    if (!news_make_room(news, circle->device_count + cut_count)) {
+        news->is_everybody = true;
+        return;
+    }
+    for (uint32_t i = 0; i < circle->device_count; i++)
+        news->devices[news->count++] = circle->devices[i];
+    for (uint32_t i = 0; i < cut_count; i++)
+        news->devices[news->count++] = circle->cuts[i].device;
+}
+
+struct ledger_news ledger_news(const struct ledger *ledger)
+{
+    return (struct ledger_news){ledger->news.devices, ledger->news.count,
+                                ledger->news.is_everybody};
+}
+
 static void touched_clear(struct committer *committer)
 {
     for (uint32_t i = 0; i < committer->touched_count; i++) {
         struct touched *touched = &committer->touched[i];
+        if (touched->has_news || touched->is_changed)
+            news_add(&committer->ledger->news, touched);
         if (touched->is_changed)
             hub_circle_put(&committer->txn, touched->number, &touched->circle);
         circle_clear(&touched->circle);
@@ -108,9 +150,10 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
         return;
     }
     item->verdict = check_taken(committer, ingest, touched, item);
-    if (item->verdict == KITH_HELD)
+    if (item->verdict == KITH_HELD) {
         item->verdict = held_commit(committer, ingest, touched, item);
-    else if (!item->verdict)
+        touched->has_news = touched->has_news || item->verdict == KITH_HELD;
+    } else if (!item->verdict)
         item->verdict = check_follows(item, &head);
     if (!item->verdict)
         item->verdict = held_take(committer, touched, item);
@@ -124,6 +167,7 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
     memcpy(row.id, item->id, HASH_BYTES);
     (void)hub_item_add(&committer->txn, &row);
     ingest->stored_count++;
+    touched->has_news = true;
 }
 
 /* Beyond the roster's own rules: the founder names this hub, the joiner enrols itself and in time.
@@ -205,6 +249,7 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
     if (item->verdict)
         return;
     hub_roster_put(&committer->txn, ledger->roster.count, item->entry);
+    ledger->news.is_everybody = true;
     if (is_enrolment(ingest, &entry)) {
         ingest->is_enrolled = true;
         hub_psk_delete(&committer->txn, ingest->device);
@@ -374,6 +419,8 @@ static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, u
 {
     struct committer committer = {.ledger = ledger, .txn = store_begin(ledger->store, STORE_WRITE)};
 
+    ledger->news.count = 0;
+    ledger->news.is_everybody = false;
     for (uint32_t i = 0; i < count; i++)
         if (!batch[i]->err)
             commit_ingest(&committer, batch[i]);

@@ -10,6 +10,7 @@ struct touched {
     uint32_t number;
     struct circle circle;
     bool is_changed;
+    bool has_news; /* something is there that was not, for its recipients */
 };
 
 struct committer {

@@ -97,6 +97,7 @@ void ledger_close(struct ledger **ledger)
     roster_clear(&(*ledger)->roster);
     (void)pthread_rwlock_destroy(&(*ledger)->roster_lock);
     free((*ledger)->attempts);
+    free((*ledger)->news.devices);
     seal_wipe(&(*ledger)->keys, sizeof(*ledger)->keys);
     free(*ledger);
     *ledger = NULL;

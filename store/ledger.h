@@ -91,6 +91,15 @@ void ledger_verify(struct ledger *ledger, struct ingest *ingest);
 /* Stores what is admissible of all of them in one durable transaction and composes their answers.
  * If it fails, nothing was stored and every session must end with the error. */
 MUST_USE enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count);
+/* Whom the last ledger_commit concerns: devices that may have something to fetch now, some of them
+ * named twice, or everybody. What was stored before is no news. On the thread that commits, valid
+ * until the next commit. */
+struct ledger_news {
+    const uint32_t *devices;
+    uint32_t count;
+    bool is_everybody;
+};
+struct ledger_news ledger_news(const struct ledger *ledger);
 /* The answer as the session wants it; views into the ingest. */
 void ingest_answer(const struct ingest *ingest, struct session_answer *answer);
 

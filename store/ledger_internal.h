@@ -8,6 +8,15 @@
 #include "store/hub_rows.h"
 #include "store/ledger.h"
 
+/* Devices that a commit concerns; beyond a bound, or without memory, it concerns everybody. */
+#define NEWS_DEVICES_MAX 65536
+struct news {
+    uint32_t *devices;
+    uint32_t count;
+    uint32_t room;
+    bool is_everybody;
+};
+
 struct ledger {
     struct store *store;
     struct ledger_keys keys;
@@ -16,6 +25,7 @@ struct ledger {
     struct roster roster;
     uint8_t *attempts; /* per device number - 1, of invitations; grows with the roster */
     uint32_t attempts_room;
+    struct news news; /* of the commit under way or the last one; the committing thread's */
 };
 
 /* One thing to be stored, as ledger_verify found it. Views live in the ingest's frames. */

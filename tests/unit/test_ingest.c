@@ -1162,6 +1162,41 @@ static void an_enrolment_counts_under_its_own_noise_key_in_time_and_in_its_own_s
     test_device_close(&joiner);
 }
 
+static bool is_told(const struct office *office, const struct test_device *device)
+{
+    struct ledger_news news = ledger_news(office->hub.ledger);
+
+    for (uint32_t i = 0; i < news.count; i++)
+        if (news.devices[i] == device_number(device))
+            return true;
+    return news.is_everybody;
+}
+
+static void a_commit_concerns_the_recipients_of_what_it_touched(void **state)
+{
+    struct office *office = *state;
+    struct invitation invitation;
+    struct buffer frames;
+    uint8_t circle[ID_BYTES];
+    uint8_t record[ID_BYTES] = {1};
+
+    link_chart(&office->ana, "somebody", circle);
+    assert_int_equal(link_sync(&office->hub, &office->ana).device_err, KITH_OK);
+    (void)link_put(&office->ana, circle, record, 7, 3, "hello");
+    assert_int_equal(link_sync(&office->hub, &office->ana).device_err, KITH_OK);
+    assert_true(is_told(office, &office->rosa));
+    assert_true(is_told(office, &office->founder));
+    assert_false(is_told(office, &office->omar));
+    buffer_init(&frames, BATCH_MAX);
+    invitation_make(office, &office->founder, ROLE_SPECIALIST, &invitation, &frames);
+    (void)send(office, &office->founder, &frames);
+    assert_true(ledger_news(office->hub.ledger).is_everybody);
+    (void)send(office, &office->founder, &frames); /* the same again */
+    assert_false(is_told(office, &office->founder));
+    assert_int_equal(ledger_news(office->hub.ledger).count, 0);
+    buffer_clear(&frames);
+}
+
 static enum kith_err try_to_enrol(struct office *office, struct test_device *joiner,
                                   const struct buffer *frames, bool is_other_key)
 {
@@ -1349,6 +1384,7 @@ int main(void)
         OFFICE(a_roster_entry_altered_at_any_byte_is_refused),
         OFFICE(a_psk_is_taken_from_the_inviter_only),
         OFFICE(an_enrolment_counts_under_its_own_noise_key_in_time_and_in_its_own_session),
+        OFFICE(a_commit_concerns_the_recipients_of_what_it_touched),
         OFFICE(an_invitation_is_used_up_by_tries_with_its_psk_alone),
         OFFICE(repeating_a_stored_entry_enrols_nobody_else),
         OFFICE(a_device_that_only_joins_stores_nothing_else),
