@@ -323,10 +323,18 @@ static void hand_out_ingest(struct session_hub *session, struct session_todo *to
     *todo = (struct session_todo){.work = SESSION_INGEST, .bytes = buffer_view(&session->handed)};
 }
 
-void session_hub_next(struct session_hub *session, struct session_todo *todo)
+/* A hub has many sessions that are silent: they keep no memory for what they do not hold. */
+static void rest(struct session_hub *session)
 {
-    memset(todo, 0, sizeof *todo);
-    forget_handed_out(session);
+    struct buffer *all[] = {&session->pending, &session->out, &session->ingest, &session->handed};
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i]->len == 0 && all[i]->cap > 0)
+            buffer_clear(all[i]);
+}
+
+static void find_work(struct session_hub *session, struct session_todo *todo)
+{
     take_messages(session);
     if (session->out.len > 0) {
         session->is_out_handed = true;
@@ -351,4 +359,13 @@ void session_hub_next(struct session_hub *session, struct session_todo *todo)
         session->pull.written = session->written;
         todo->work = SESSION_LOAD;
     }
+}
+
+void session_hub_next(struct session_hub *session, struct session_todo *todo)
+{
+    memset(todo, 0, sizeof *todo);
+    forget_handed_out(session);
+    find_work(session, todo);
+    if (todo->work == SESSION_WAIT)
+        rest(session);
 }
