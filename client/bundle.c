@@ -6,6 +6,7 @@
  * answer's news is taken only where it continues what this device has, so that an old file never
  * sets it back; its receipts only of the incarnation that this device knows, or asked.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "client/home.h"
@@ -46,8 +47,9 @@ static enum kith_err explain(struct kith *kith, enum kith_err err, const char *p
     case KITH_UNKNOWN_DEVICE:
         text = "whoever wrote it is not known here as a device of this agency";
         break;
-    case KITH_ENDED:
-        text = "the device that wrote it was removed from the agency";
+    case KITH_FORKED:
+        text = "its writer was shown another history of the agency than this device: compare what "
+               "`kith status` says on both";
         break;
     default:
         text = error_text(err);
@@ -60,6 +62,7 @@ struct writing {
     kith_progress *progress;
     void *owner;
     uint64_t total;
+    uint32_t person; /* 0: for the hub */
     struct bundle_target target;
     struct kith_bundle *bundle;
 };
@@ -136,6 +139,53 @@ static enum kith_err write_for_hub(struct writing *writing, const char *path)
     return err ? err : write_outbox(writing);
 }
 
+/* All charts that both are in, for every device of the person that may still come by them. */
+static enum kith_err write_shared(struct writing *writing)
+{
+    struct replica *replica = writing->kith->replica;
+    struct sharing sharing = {.person = writing->person};
+    struct buffer frames;
+    bool has_more = true;
+    enum kith_err err = KITH_OK;
+
+    buffer_init(&frames, BATCH_MAX);
+    while (!err && has_more) {
+        buffer_reset(&frames);
+        err = replica_share(replica, &sharing, BATCH_MAX, &frames, &has_more);
+        if (!err && frames.len > 0)
+            err = add_batch(writing, buffer_view(&frames));
+        has_more = has_more && frames.len > 0;
+    }
+    buffer_clear(&frames);
+    return err;
+}
+
+static enum kith_err write_for_person(struct writing *writing, const char *path)
+{
+    struct kith *kith = writing->kith;
+    const struct roster *roster = replica_roster(kith->replica);
+    const struct identity *identity = replica_identity(kith->replica);
+    struct bundle_preface preface;
+    uint8_t recipients[BUNDLE_SLOTS_MAX][KEY_BYTES];
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < roster->device_count && count < BUNDLE_SLOTS_MAX; i++) {
+        const struct roster_device *device = &roster->devices[i];
+        if (device->person == writing->person && device->state != DEVICE_ENDED &&
+            device->number != identity->device)
+            memcpy(recipients[count++], device->keys.box, KEY_BYTES);
+    }
+    (void)snprintf(writing->bundle->whom, sizeof writing->bundle->whom, "%s",
+                   home_person_name(kith, writing->person));
+    if (count == 0)
+        return home_fail(kith, KITH_NOT_FOUND, "%s has no other device that could read it",
+                         writing->bundle->whom);
+    preface_fill(kith, BUNDLE_SHARED, &preface);
+    enum kith_err err = target_open(&writing->target, path, &preface, identity->sign_secret,
+                                    (const uint8_t(*)[KEY_BYTES])recipients, count);
+    return err ? err : write_shared(writing);
+}
+
 static enum kith_err check_enrolled(struct kith *kith)
 {
     enum kith_err err = home_check_not_removed(kith);
@@ -148,8 +198,8 @@ static enum kith_err check_enrolled(struct kith *kith)
     return KITH_OK;
 }
 
-int kith_bundle_write(struct kith *kith, const char *path, kith_progress *progress, void *owner,
-                      struct kith_bundle *bundle)
+int kith_bundle_write(struct kith *kith, const char *path, const char *person,
+                      kith_progress *progress, void *owner, struct kith_bundle *bundle)
 {
     struct writing writing = {
         .kith = kith, .progress = progress, .owner = owner, .bundle = bundle, .target.fd = -1};
@@ -160,7 +210,14 @@ int kith_bundle_write(struct kith *kith, const char *path, kith_progress *progre
     if (err)
         return err;
     memcpy(bundle->whom, "hub", sizeof "hub");
-    err = write_for_hub(&writing, path);
+    if (person)
+        err = home_person(kith, person, &writing.person);
+    if (err)
+        return home_fail(kith, err,
+                         err == KITH_AMBIGUOUS ? "more than one person '%s'" : "no person '%s'",
+                         person);
+    if (!err)
+        err = person ? write_for_person(&writing, path) : write_for_hub(&writing, path);
     if (!err)
         err = target_commit(&writing.target);
     bundle->bytes = writing.target.size;
@@ -265,6 +322,36 @@ static enum kith_err answer_apply(struct reading *reading, struct bytes frames)
     return err;
 }
 
+/* Whose device wrote it must stand in the roster that the hub has shown. */
+static enum kith_err shared_begin(struct reading *reading)
+{
+    const struct bundle_preface *preface = &reading->source.reader.preface;
+    struct kith *kith = reading->kith;
+    const struct roster_device *device =
+        roster_device(replica_roster(kith->replica), preface->device);
+
+    if (!device || device->state == DEVICE_INVITED ||
+        !seal_equal(device->keys.sign, preface->sign_key, KEY_BYTES))
+        return KITH_UNKNOWN_DEVICE;
+    (void)snprintf(reading->bundle->whom, sizeof reading->bundle->whom, "%s",
+                   home_person_name(kith, device->person));
+    return KITH_OK;
+}
+
+static enum kith_err shared_apply(struct reading *reading, struct bytes frames)
+{
+    struct applied applied;
+    enum kith_err err = replica_take(reading->kith->replica, &reading->sending, frames,
+                                     home_now_ms(reading->kith), &applied);
+
+    if (err)
+        return err;
+    reading->bundle->received += applied.received;
+    reading->bundle->refused += applied.refused;
+    reading->bundle->left_out += applied.left_out;
+    return KITH_OK;
+}
+
 static enum kith_err read_batch(struct reading *reading, struct bytes frames)
 {
     const struct bundle_preface *preface = &reading->source.reader.preface;
@@ -273,14 +360,15 @@ static enum kith_err read_batch(struct reading *reading, struct bytes frames)
 
     if (!seal_equal(preface->agency, identity->agency, ID_BYTES))
         return KITH_FOREIGN;
-    if (preface->kind != BUNDLE_ANSWER)
+    if (preface->kind == BUNDLE_OUTBOX)
         return KITH_MALFORMED;
+    bool is_answer = preface->kind == BUNDLE_ANSWER;
     if (!reading->has_begun)
-        err = answer_begin(reading, frames);
+        err = is_answer ? answer_begin(reading, frames) : shared_begin(reading);
     reading->has_begun = reading->has_begun || !err;
     if (err || frames.len == 0)
         return err;
-    return answer_apply(reading, frames);
+    return is_answer ? answer_apply(reading, frames) : shared_apply(reading, frames);
 }
 
 static enum kith_err read_file(struct reading *reading, const char *path, kith_progress *progress,

@@ -145,13 +145,14 @@ struct kith_bundle {
     uint32_t received;         /* changes that were new here */
     uint32_t acknowledged;     /* own changes that the hub says it has, signed */
     uint32_t refused;
-    bool is_complete; /* false: the rest of the file is missing, or was altered */
+    uint32_t left_out; /* parts that fit only with what the hub has not shown here yet */
+    bool is_complete;  /* false: the rest of the file is missing, or was altered */
 };
-/* The outbox, for the hub. Nothing counts as sent by it. EXISTS if something else than a bundle has
- * that name. */
-KITH_API int kith_bundle_write(struct kith *kith, const char *path, kith_progress *progress,
-                               void *owner, struct kith_bundle *bundle);
-/* The hub's answer. With what came before a failure `bundle` is filled in
+/* The outbox for the hub, or, with `person`, all of the charts that both are in. Nothing counts as
+ * sent by it. EXISTS if something else than a bundle has that name. */
+KITH_API int kith_bundle_write(struct kith *kith, const char *path, const char *person,
+                               kith_progress *progress, void *owner, struct kith_bundle *bundle);
+/* The hub's answer, or what somebody shares. With what came before a failure `bundle` is filled in
  * and stored; reading it again is safe. */
 KITH_API int kith_bundle_read(struct kith *kith, const char *path, kith_progress *progress,
                               void *owner, struct kith_bundle *bundle);

@@ -154,8 +154,8 @@ static enum kith_err check_key(const char *home, const struct recovered *found)
     struct kith *kith = NULL;
     enum kith_err err = (enum kith_err)kith_open_with_key(home, found->data_key, &kith);
 
-    if (!err && (!is_own_agency(kith, found) ||
-                 replica_identity(kith->replica)->device != found->device))
+    if (!err &&
+        (!is_own_agency(kith, found) || replica_identity(kith->replica)->device != found->device))
         err = KITH_FOREIGN;
     kith_close(&kith);
     return err;

@@ -313,6 +313,12 @@ static enum kith_err chunk_read(struct bundle_reader *reader,
     return err;
 }
 
+/* Whether a chunk can be as long as that; otherwise some of it is missing. */
+static bool is_a_size(size_t len, uint64_t index)
+{
+    return len == BUNDLE_CHUNK_MAX || (index == 0 && (len & (len - 1)) == 0);
+}
+
 enum kith_err bundle_next(struct bundle_reader *reader, struct bytes sealed, bool is_at_end,
                           struct bytes *frames)
 {
@@ -334,7 +340,7 @@ enum kith_err bundle_next(struct bundle_reader *reader, struct bytes sealed, boo
     }
     if (!err)
         err = chunk_read(reader, place, frames);
-    if (err == KITH_DECRYPT && is_at_end && sealed.len < BUNDLE_CHUNK_MAX)
+    if (err == KITH_DECRYPT && !is_a_size(sealed.len, reader->index))
         err = KITH_CUT;
     if (err)
         return err;

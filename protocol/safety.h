@@ -12,7 +12,7 @@
 
 #include "protocol/roster.h"
 
-#define SAFETY_GROUPS      12
+#define SAFETY_GROUPS 12
 /* Five digits and a blank; the last blank is the final zero. */
 #define SAFETY_GROUP_CHARS 6
 #define SAFETY_TEXT        (SAFETY_GROUPS * SAFETY_GROUP_CHARS)

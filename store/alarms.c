@@ -184,7 +184,8 @@ void evidence_of_seen(struct store_txn *txn, const struct circle_work *work, str
                                                     .circle = work->row.number,
                                                     .device = dot.device,
                                                     .n = dot.n}};
-        if (received_of(work->chains, work->chain_count, dot.device) < dot.n)
+        if (received_of(work->chains, work->chain_count, dot.device) < dot.n &&
+            !circle_work_is_cut_off(work, dot))
             evidence_put(txn, &evidence);
     }
 }
@@ -274,7 +275,16 @@ static bool is_left(struct store_txn *txn, const struct alarm *place)
     return is_left;
 }
 
-static void settle_one(struct store_txn *txn, struct evidence *evidence, uint64_t now_ms)
+/* What is not served of a device that was removed may wait for a decision. */
+static bool may_be_held(const struct roster *roster, const struct alarm *place)
+{
+    const struct roster_device *device = roster_device(roster, place->device);
+
+    return place->kind == ALARM_CHANGE_HIDDEN && device && device->state == DEVICE_ENDED;
+}
+
+static void settle_one(struct store_txn *txn, const struct roster *roster,
+                       struct evidence *evidence, uint64_t now_ms)
 {
     struct key key = place_key(&evidence->place);
     bool is_settled = is_left(txn, &evidence->place);
@@ -286,7 +296,7 @@ static void settle_one(struct store_txn *txn, struct evidence *evidence, uint64_
     if (is_settled) {
         store_delete(txn, TABLE_DEVICE_EVIDENCE, key_bytes(&key));
         alarm_end(txn, &evidence->place);
-    } else {
+    } else if (!may_be_held(roster, &evidence->place)) {
         alarm_raise(txn, &evidence->place, now_ms);
     }
 }
@@ -337,7 +347,7 @@ enum kith_err evidence_settle(struct replica *replica, uint64_t now_ms)
         uint32_t count;
         struct evidence *rows = evidence_all(&txn, &count);
         for (uint32_t i = 0; i < count && !txn.err; i++)
-            settle_one(&txn, &rows[i], now_ms);
+            settle_one(&txn, &replica->roster, &rows[i], now_ms);
         err = store_commit(&txn);
     } while (err == KITH_RETRY);
     return err;
@@ -372,6 +382,14 @@ static void proof_put(struct store_txn *txn, const struct alarm *alarm, const st
     else
         store_put(txn, TABLE_DEVICE_PROOF, key_bytes(&key), buffer_view(&value));
     buffer_clear(&value);
+}
+
+void alarm_keep_proof(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n,
+                      const struct log_row *row)
+{
+    const struct alarm place = {.circle = circle, .device = device, .n = n};
+
+    proof_put(txn, &place, row);
 }
 
 bool alarm_proof(struct store_txn *txn, const struct alarm *alarm, uint8_t first[static HASH_BYTES],

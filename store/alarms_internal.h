@@ -25,6 +25,9 @@ MUST_USE enum kith_err evidence_settle(struct replica *replica, uint64_t now_ms)
 void alarm_if_another(struct store_txn *txn, const struct circle_work *work,
                       const struct chain_row *chain, uint64_t n, const struct change *change,
                       const struct roster_device *author, uint64_t now_ms);
+/* Keeps a change beside the one that counts under its number: nothing that came is thrown away. */
+void alarm_keep_proof(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n,
+                      const struct log_row *row);
 /* The hub's account of the roster, against what was known before the session. */
 void alarm_if_roster_is_less(struct store_txn *txn, const struct roster *roster, uint32_t floor,
                              const struct ack_line *line, uint64_t now_ms);

@@ -168,12 +168,14 @@ void device_key_delete(struct store_txn *txn, uint32_t circle, uint32_t epoch)
     store_delete(txn, TABLE_DEVICE_KEY, key_bytes(&key));
 }
 
+/* device, received, head, applied, told; served, where it is less than what was received */
 #define CHAIN_ROW_BYTES (4 + 8 + HASH_BYTES + 8 + 8)
+#define CHAIN_ROW_MAX   (CHAIN_ROW_BYTES + 8)
 
 static void chain_read(struct store_txn *txn, uint32_t number, struct bytes value,
                        struct chain_row *row)
 {
-    if (!has_size(txn, value, CHAIN_ROW_BYTES))
+    if (value.len != CHAIN_ROW_MAX && !has_size(txn, value, CHAIN_ROW_BYTES))
         return;
     row->number = number;
     row->device = get_u32(value.ptr);
@@ -181,6 +183,7 @@ static void chain_read(struct store_txn *txn, uint32_t number, struct bytes valu
     memcpy(row->head, value.ptr + 12, HASH_BYTES);
     row->applied = get_u64(value.ptr + 12 + HASH_BYTES);
     row->told = get_u64(value.ptr + 20 + HASH_BYTES);
+    row->served = value.len == CHAIN_ROW_MAX ? get_u64(value.ptr + CHAIN_ROW_BYTES) : row->received;
 }
 
 struct chain_row *device_chains(struct store_txn *txn, uint32_t circle, uint32_t *count)
@@ -226,14 +229,17 @@ struct chain_row device_chain_own(struct store_txn *txn, uint32_t circle)
 void device_chain_put(struct store_txn *txn, uint32_t circle, const struct chain_row *row)
 {
     struct key key = key_of_pair(circle, row->number);
-    uint8_t value[CHAIN_ROW_BYTES];
+    uint8_t value[CHAIN_ROW_MAX];
+    bool is_served = row->number == CHAIN_OWN || row->served == row->received;
 
     put_u32(value, row->device);
     put_u64(value + 4, row->received);
     memcpy(value + 12, row->head, HASH_BYTES);
     put_u64(value + 12 + HASH_BYTES, row->applied);
     put_u64(value + 20 + HASH_BYTES, row->told);
-    store_put(txn, TABLE_DEVICE_CHAIN, key_bytes(&key), bytes_of(value, sizeof value));
+    put_u64(value + CHAIN_ROW_BYTES, row->served);
+    store_put(txn, TABLE_DEVICE_CHAIN, key_bytes(&key),
+              bytes_of(value, is_served ? CHAIN_ROW_BYTES : CHAIN_ROW_MAX));
 }
 
 void device_chain_delete(struct store_txn *txn, uint32_t circle, uint32_t chain)

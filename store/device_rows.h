@@ -64,6 +64,7 @@ struct chain_row {
     uint8_t head[HASH_BYTES];
     uint64_t applied; /* newest n that is merged */
     uint64_t told;    /* newest n that this device's own changes have named in `seen` */
+    uint64_t served;  /* of others: newest n that came from the hub; what is beyond came by hand */
 };
 /* Loads all chains of a circle into the arena of the transaction, in order of their numbers. */
 struct chain_row *device_chains(struct store_txn *txn, uint32_t circle, uint32_t *count);

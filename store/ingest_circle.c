@@ -107,16 +107,30 @@ static enum kith_err check_roles_known(const struct roster *roster,
     return KITH_OK;
 }
 
+/* A circle that came by hand to one of its recipients: made by another device, and complete. */
+static bool is_carried(const struct committer *committer, const struct ingest *ingest,
+                       const struct circle_entry *entry)
+{
+    bool is_named = false;
+
+    for (uint32_t i = 0; i < entry->device_count; i++)
+        is_named = is_named || entry->devices[i] == ingest->device;
+    return entry->type == CIRCLE_GENESIS && is_named && !is_ended(committer, ingest);
+}
+
 /* What only the hub can judge of an entry, before it joins the chain. */
 static enum kith_err check_entry(struct committer *committer, const struct ingest *ingest,
                                  const struct touched *touched, const struct ingest_item *item,
                                  const struct circle_entry *entry)
 {
-    if (entry->author != ingest->device)
+    const struct roster_device *author = roster_device(&committer->ledger->roster, entry->author);
+
+    if (entry->author != ingest->device && !is_carried(committer, ingest, entry))
         return KITH_FOREIGN;
     if (entry->type == CIRCLE_GENESIS)
-        return is_ended(committer, ingest) ? held_count(committer, ingest->device, item->entry.len)
-                                           : KITH_OK;
+        return author && author->state == DEVICE_ENDED
+                   ? held_count(committer, entry->author, item->entry.len)
+                   : KITH_OK;
     if (is_ended(committer, ingest))
         return KITH_ENDED;
     if (touched->number == 0)
@@ -209,8 +223,7 @@ static enum kith_err append_entry(struct committer *committer, struct touched *t
 }
 
 static void store_entry(struct committer *committer, struct touched *touched,
-                        const struct ingest *ingest, const struct ingest_item *item,
-                        const struct circle_entry *entry)
+                        const struct ingest_item *item, const struct circle_entry *entry)
 {
     if (touched->number == 0)
         touched->number = hub_circle_new(&committer->txn, item->circle);
@@ -218,7 +231,7 @@ static void store_entry(struct committer *committer, struct touched *touched,
     hub_entry_put(&committer->txn, touched->number, touched->circle.count, item->entry);
     const struct hub_item row = {.kind = HUB_ITEM_ENTRY,
                                  .circle = touched->number,
-                                 .device = ingest->device,
+                                 .device = entry->author,
                                  .n = touched->circle.count};
     uint64_t sequence = hub_item_add(&committer->txn, &row);
     entry_follow(committer, touched, item, entry, sequence);
@@ -245,7 +258,7 @@ void commit_circle(struct committer *committer, struct ingest *ingest, struct in
     if (!item->verdict)
         item->verdict = append_entry(committer, touched, item);
     if (!item->verdict) {
-        store_entry(committer, touched, ingest, item, &entry);
+        store_entry(committer, touched, item, &entry);
         admit_lifted(committer, touched, cuts, cut_count);
     }
     arena_clear(&arena);

@@ -133,11 +133,23 @@ static enum kith_err check_follows(const struct ingest_item *item, const struct 
     return seal_equal(item->prev, head->id, HASH_BYTES) ? KITH_OK : KITH_FORKED;
 }
 
+/* Somebody else's changes are taken of whoever reads along in the circle: they prove themselves,
+ * and may have come to that device by hand. */
+static bool may_bring(struct committer *committer, const struct ingest *ingest,
+                      const struct touched *touched, uint32_t author)
+{
+    return author == ingest->device ||
+           (touched->number && !is_ended(committer, ingest) &&
+            hub_is_granted(&committer->txn, ingest->device, touched->number));
+}
+
 static void commit_change(struct committer *committer, struct ingest *ingest,
                           struct ingest_item *item)
 {
     struct touched *touched = touch_circle(committer, item->circle);
 
+    if (touched && !may_bring(committer, ingest, touched, item->device))
+        item->verdict = KITH_FOREIGN;
     if (!touched || item->verdict)
         return;
     if (touched->number == 0) {

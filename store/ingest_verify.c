@@ -9,18 +9,21 @@
 /* What verification knows of a chain: the store's head, and what this ingest has added to it. */
 struct tail {
     uint8_t circle[ID_BYTES];
+    uint32_t device; /* the author */
+    uint8_t sign_key[KEY_BYTES];
     uint64_t n;
     uint8_t id[HASH_BYTES];
     uint32_t number; /* of the circle in the store; 0 if it is not there yet */
     uint64_t stored_n;
-    bool is_broken; /* something was refused: nothing after it can be taken */
+    bool is_broken;  /* something was refused: nothing after it can be taken */
+    bool is_foreign; /* not for this device to bring */
 };
 
 struct verifier {
     struct ingest *ingest;
+    struct ledger *ledger;
     struct store_txn *txn;
     uint8_t agency[ID_BYTES];
-    uint8_t sign_key[KEY_BYTES];
     struct tail *tails;
     uint32_t tail_count;
     uint32_t tail_room;
@@ -46,10 +49,36 @@ static struct ingest_item *add_item(struct ingest *ingest, enum ack_kind kind)
     return item;
 }
 
-static struct tail *find_tail(struct verifier *verifier, const uint8_t circle[static ID_BYTES])
+/* False if there is no such device, or it has no keys of its own yet. */
+static bool find_key(const struct verifier *verifier, uint32_t number,
+                     uint8_t sign_key[static KEY_BYTES])
+{
+    struct ledger *ledger = verifier->ledger;
+
+    (void)pthread_rwlock_rdlock(&ledger->roster_lock);
+    const struct roster_device *device = roster_device(&ledger->roster, number);
+    bool is_known = device && device->state != DEVICE_INVITED;
+    if (is_known)
+        memcpy(sign_key, device->keys.sign, KEY_BYTES);
+    (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    return is_known;
+}
+
+/* Its own changes; others' where it reads along. A circle that is not here may come with them: then
+ * the commit decides. */
+static bool may_bring(const struct verifier *verifier, uint32_t circle, uint32_t author)
+{
+    uint32_t device = verifier->ingest->device;
+
+    return author == device || circle == 0 || hub_is_granted(verifier->txn, device, circle);
+}
+
+static struct tail *find_tail(struct verifier *verifier, const uint8_t circle[static ID_BYTES],
+                              uint32_t device)
 {
     for (uint32_t i = verifier->tail_count; i > 0; i--)
-        if (memcmp(verifier->tails[i - 1].circle, circle, ID_BYTES) == 0)
+        if (verifier->tails[i - 1].device == device &&
+            memcmp(verifier->tails[i - 1].circle, circle, ID_BYTES) == 0)
             return &verifier->tails[i - 1];
     if (verifier->tail_count == verifier->tail_room) {
         uint32_t room = verifier->tail_room ? verifier->tail_room * 2 : 16;
@@ -64,9 +93,12 @@ static struct tail *find_tail(struct verifier *verifier, const uint8_t circle[st
     struct tail *tail = &verifier->tails[verifier->tail_count++];
     memset(tail, 0, sizeof *tail);
     memcpy(tail->circle, circle, ID_BYTES);
+    tail->device = device;
     tail->number = hub_circle_number(verifier->txn, circle);
+    tail->is_foreign =
+        !find_key(verifier, device, tail->sign_key) || !may_bring(verifier, tail->number, device);
     if (tail->number) {
-        struct chain_head head = hub_tail(verifier->txn, tail->number, verifier->ingest->device);
+        struct chain_head head = hub_tail(verifier->txn, tail->number, device);
         tail->n = head.n;
         tail->stored_n = head.n;
         memcpy(tail->id, head.id, HASH_BYTES);
@@ -116,7 +148,7 @@ static void verify_change(struct verifier *verifier, struct tail *tail, struct i
         item->checked = verify_repeated(verifier, tail, item);
         return;
     }
-    item->checked = change_verify(item->id, item->change.signature, verifier->sign_key);
+    item->checked = change_verify(item->id, item->change.signature, tail->sign_key);
     if (item->checked)
         return;
     tail->n = item->n;
@@ -133,14 +165,13 @@ static void verify_run(struct verifier *verifier, struct frame *frame)
     ingest->err = run_read(&run, frame);
     if (ingest->err)
         return;
-    struct tail *tail = find_tail(verifier, run.circle);
+    struct tail *tail = find_tail(verifier, run.circle, run.device);
     if (!tail) {
         ingest->err = KITH_MEMORY;
         return;
     }
-    bool is_own = run.device == ingest->device;
-    enum kith_err verdict = is_own ? run_prev(verifier, tail, &run, prev) : KITH_FOREIGN;
-    if (is_own && tail->is_broken)
+    enum kith_err verdict = tail->is_foreign ? KITH_FOREIGN : run_prev(verifier, tail, &run, prev);
+    if (!tail->is_foreign && tail->is_broken)
         verdict = KITH_GAP;
     for (uint64_t n = run.first_n; run_next(&run, &change); n++) {
         struct ingest_item *item = add_item(ingest, ACK_CHAIN);
@@ -158,7 +189,7 @@ static void verify_run(struct verifier *verifier, struct frame *frame)
             verdict = KITH_GAP;
         memcpy(prev, item->id, HASH_BYTES);
     }
-    tail->is_broken = tail->is_broken || (is_own && verdict);
+    tail->is_broken = tail->is_broken || verdict;
 }
 
 static void verify_circle(struct ingest *ingest, struct frame *frame)
@@ -231,17 +262,14 @@ static void verify_frame(struct verifier *verifier, struct frame *frame)
 void ledger_verify(struct ledger *ledger, struct ingest *ingest)
 {
     struct store_txn txn = store_begin(ledger->store, STORE_READ);
-    struct verifier verifier = {.ingest = ingest, .txn = &txn};
+    struct verifier verifier = {.ingest = ingest, .ledger = ledger, .txn = &txn};
     struct wire_in batch = wire_open(buffer_view(&ingest->frames));
     struct frame frame;
 
     if (ingest->mode == CHANNEL_JOIN)
         ingest->err = ledger_count_attempt(ledger, ingest->device);
     (void)pthread_rwlock_rdlock(&ledger->roster_lock);
-    const struct roster_device *device = roster_device(&ledger->roster, ingest->device);
     memcpy(verifier.agency, ledger->roster.agency, ID_BYTES);
-    if (device)
-        memcpy(verifier.sign_key, device->keys.sign, KEY_BYTES);
     (void)pthread_rwlock_unlock(&ledger->roster_lock);
     while (!ingest->err && frame_next(&batch, &frame))
         verify_frame(&verifier, &frame);

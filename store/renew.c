@@ -253,6 +253,7 @@ static void hand_over(struct heir *heir)
                 digest_add(heir->hub->digest, row.id);
             memcpy(old->head, row.id, HASH_BYTES);
             old->received = n;
+            old->served = n;
         }
         device_log_delete(txn, circle, CHAIN_OWN, n);
     }

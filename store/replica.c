@@ -13,6 +13,7 @@ const char meta_identity[] = "identity";
 static const char meta_hlc[] = "hlc";
 static const char meta_hub[] = "hub";
 static const char meta_owed[] = "owed";
+static const char meta_carrying[] = "carrying";
 
 void identity_make(struct identity *identity)
 {
@@ -280,6 +281,20 @@ void replica_set_owed_checked(struct store_txn *txn, uint32_t roster_count)
 
     put_u32(value, roster_count);
     device_meta_put(txn, meta_owed, bytes_of(value, sizeof value));
+}
+
+bool replica_is_carrying(struct store_txn *txn)
+{
+    struct bytes value;
+
+    return device_meta_get(txn, meta_carrying, &value) && value.len == 1 && value.ptr[0] != 0;
+}
+
+void replica_set_carrying(struct store_txn *txn, bool is_carrying)
+{
+    uint8_t value = is_carrying;
+
+    device_meta_put(txn, meta_carrying, bytes_of(&value, 1));
 }
 
 static void count_circle(struct store_txn *txn, uint32_t number, struct replica_counts *counts)

@@ -192,12 +192,33 @@ struct applied {
     uint32_t received; /* changes that were new */
     uint32_t acknowledged;
     uint32_t refused;
-    bool has_more; /* something is to be sent because of this */
+    uint32_t left_out; /* by hand: frames that fit only with what the hub has not shown yet */
+    bool has_more;     /* something is to be sent because of this */
 };
 /* Stores one batch, all or nothing. */
 MUST_USE enum kith_err replica_apply(struct replica *replica, struct sending *sending,
                                      const struct welcome *welcome, struct bytes frames,
                                      uint64_t now_ms, struct applied *applied);
+
+/* Stores one batch that a colleague's device handed over instead of the hub, all or nothing. What
+ * fits with what the hub has shown is taken, under the same checks: changes, keys, circles that are
+ * new. FORKED if it shows another roster or access chain. */
+MUST_USE enum kith_err replica_take(struct replica *replica, struct sending *sending,
+                                    struct bytes frames, uint64_t now_ms, struct applied *applied);
+
+/* What a person may have of this device: the circles that both are in, whole, urgent ones first. */
+struct sharing {
+    uint32_t person;
+    bool is_urgent_done; /* the circles with something urgent have been written */
+    bool is_begun;
+    bool has_entries; /* those of the circle in hand are written */
+    uint32_t circle;  /* number, from 1 */
+    uint32_t chain;   /* of the circle: place in the list of its chains */
+    uint64_t n;       /* the next change of that chain */
+};
+/* Appends frames of at most `room` bytes; call again while `has_more`. */
+MUST_USE enum kith_err replica_share(struct replica *replica, struct sharing *sharing, size_t room,
+                                     struct buffer *frames, bool *has_more);
 
 /* Reading. The caller opens a transaction on replica_store; views live as long as it does. */
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Applying a batch from the hub: everything in it is checked and stored in one transaction, or
- * nothing is.
+ * Applying a batch from the hub, or from a colleague's device by hand: everything in it is checked
+ * and stored in one transaction, or nothing is.
  *
  * The hub is not believed. Roster and access chains are verified entry by entry, epoch keys against
  * the commitment, changes by their chain and signature. Because a run is hash-linked, its last
  * signature covers it whole; only when that fails is each one looked at, to say which change is
  * wrong.
+ *
+ * A colleague's device is believed less. Only the hub puts entries in order, so that nobody can let
+ * two histories of roster or access chain begin: by hand come changes that fit what the hub has
+ * shown, keys, and circles that are new. What came by hand is marked until the hub serves it, too:
+ * no digest counts it, and no alarm is raised because of it.
  */
 #include <string.h>
 
@@ -30,6 +35,7 @@ struct applier {
     bool has_work;
     struct alarm where; /* what the last frame was about */
     enum frame_type type;
+    bool is_by_hand; /* not from the hub */
 };
 
 /* Merges and writes back what the current circle got. */
@@ -85,7 +91,7 @@ static enum kith_err apply_roster(struct applier *applier, struct frame *frame)
 
     for (uint32_t seq = entries.first_seq; !err && roster_frame_next(&entries, &entry); seq++) {
         if (seq > applier->replica->roster.count)
-            err = put_roster_entry(applier, entry);
+            err = applier->is_by_hand ? KITH_STALE : put_roster_entry(applier, entry);
         else if (!device_roster_get(&applier->txn, seq, &known) || !bytes_equal(known, entry))
             err = KITH_FORKED;
     }
@@ -131,6 +137,9 @@ static enum kith_err begin_circle(struct applier *applier, const struct circle_f
         circle_append(&applier->work.row.circle, &applier->replica->roster, content->entry);
     if (!err && !seal_equal(applier->work.row.circle.id, content->circle, ID_BYTES))
         err = KITH_FOREIGN;
+    if (!err && applier->is_by_hand &&
+        !circle_has_device(&applier->work.row.circle, applier->replica->identity.device))
+        err = KITH_NOT_MEMBER;
     if (err) {
         circle_clear(&applier->work.row.circle);
         return err;
@@ -157,12 +166,26 @@ static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool
     if (work->row.part == PART_MEMBER && part != PART_MEMBER)
         applier->sending->is_listed = false;
     device_entry_put(&applier->txn, work->row.number, work->row.circle.count, entry);
-    work->row.acked_entries = work->row.circle.count;
+    if (!applier->is_by_hand)
+        work->row.acked_entries = work->row.circle.count;
     work->row.owed_roster = 0;
     work->is_row_changed = true;
     replica_set_owed_checked(&applier->txn, 0);
     applier->applied->has_more = true;
     return KITH_OK;
+}
+
+/* The hub has a circle that came by hand before: what was written in it can go there. */
+static void note_entry_served(struct applier *applier, uint32_t seq)
+{
+    struct circle_row *row = &applier->work.row;
+
+    if (applier->is_by_hand || seq <= row->acked_entries)
+        return;
+    row->acked_entries = seq;
+    applier->work.is_row_changed = true;
+    applier->sending->is_listed = false;
+    applier->applied->has_more = true;
 }
 
 static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
@@ -181,17 +204,24 @@ static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
         err = begin_circle(applier, &content);
     if (err)
         return err;
-    if (is_begun || content.seq > applier->work.row.circle.count)
+    bool is_news = is_begun || content.seq > applier->work.row.circle.count;
+    if (is_news && !is_begun && applier->is_by_hand)
+        return KITH_STALE;
+    if (is_news)
         err = add_entry(applier, content.entry, is_begun);
     else if (!device_entry_get(&applier->txn, applier->work.row.number, content.seq, &known) ||
              !bytes_equal(known, content.entry))
         err = KITH_FORKED;
+    else
+        note_entry_served(applier, content.seq);
+    if (applier->is_by_hand && content.seq < applier->work.row.circle.count)
+        return err; /* its boxes are of an epoch before */
     while (!err && circle_frame_box(&content, &device, &box))
         if (device == applier->replica->identity.device)
             err = apply_box(applier, box);
     /* A key that is not the circle's is not taken; what is under it waits, and nothing else does.
      */
-    if (err == KITH_DECRYPT || err == KITH_COMMITMENT)
+    if ((err == KITH_DECRYPT || err == KITH_COMMITMENT) && !applier->is_by_hand)
         alarm_raise(&applier->txn,
                     &(struct alarm){.kind = ALARM_WRONG_KEY,
                                     .circle = applier->work.row.number,
@@ -263,6 +293,141 @@ static enum kith_err verify_run(const struct run_check *check)
     return change_verify(last->id, last->change.signature, check->author->keys.sign);
 }
 
+/* A change that came by hand is here, and the hub serves another one under its number: its author
+ * has written two histories. The hub's is the one that everybody has. */
+static enum kith_err drop_by_hand(struct applier *applier, struct chain_row *chain, uint64_t n,
+                                  const struct run_check *check, const struct change *change)
+{
+    struct circle_work *work = &applier->work;
+    struct log_row row = {0};
+
+    alarm_if_another(&applier->txn, work, chain, n, change, check->author, applier->now_ms);
+    for (uint64_t at = chain->served + 1; at <= chain->received; at++) {
+        if (device_log_get(&applier->txn, work->row.number, chain->number, at, &row))
+            alarm_keep_proof(&applier->txn, work->row.number, chain->device, at, &row);
+        device_log_delete(&applier->txn, work->row.number, chain->number, at);
+    }
+    row = (struct log_row){0};
+    if (chain->served > 0)
+        (void)device_log_get(&applier->txn, work->row.number, chain->number, chain->served, &row);
+    memcpy(chain->head, row.id, HASH_BYTES);
+    chain->received = chain->served;
+    circle_work_recount(&applier->txn, work);
+    return applier->txn.err;
+}
+
+/* What the heads in a change say against the hub is heard when the hub serves it. */
+static void hear_heads(struct applier *applier, const struct chain_row *chain, uint64_t n)
+{
+    struct payload payload;
+    struct buffer text;
+
+    buffer_init(&text, CHANGE_TEXT_MAX);
+    if (n <= chain->applied && !circle_work_is_beyond(&applier->txn, &applier->work, chain, n) &&
+        !circle_work_text(&applier->txn, &applier->work, chain, n, &text) &&
+        !payload_open(&payload, buffer_view(&text)))
+        evidence_of_heads(&applier->txn, &applier->work, chain->device, &payload, applier->now_ms);
+    buffer_clear(&text);
+}
+
+/* What came by hand before and is served now counts as served. */
+static enum kith_err note_served(struct applier *applier, struct run run, struct chain_row *chain,
+                                 const struct run_check *check)
+{
+    uint64_t before = chain->served;
+    struct change change;
+    struct log_row row;
+
+    for (uint64_t n = run.first_n; n <= chain->received && run_next(&run, &change); n++) {
+        if (n <= chain->served)
+            continue;
+        if (!device_log_get(&applier->txn, applier->work.row.number, chain->number, n, &row))
+            return KITH_DAMAGED;
+        if (memcmp(row.change.signature, change.signature, SIGNATURE_BYTES) != 0)
+            return drop_by_hand(applier, chain, n, check, &change);
+        digest_add(applier->hub.digest, row.id);
+        chain->served = n;
+        hear_heads(applier, chain, n);
+    }
+    if (chain->served != before)
+        device_chain_put(&applier->txn, applier->work.row.number, chain);
+    return KITH_OK;
+}
+
+static void store_run(struct applier *applier, struct chain_row *chain,
+                      const struct run_check *check)
+{
+    uint32_t circle = applier->work.row.number;
+
+    for (uint32_t i = 0; i < check->count; i++) {
+        device_log_put(&applier->txn, circle, chain->number, check->first_n + i, &check->rows[i]);
+        chain->received = check->first_n + i;
+        memcpy(chain->head, check->rows[i].id, HASH_BYTES);
+        if (applier->is_by_hand)
+            continue;
+        digest_add(applier->hub.digest, check->rows[i].id);
+        chain->served = chain->received;
+    }
+    applier->applied->received += check->count;
+    if (check->count > 0)
+        device_chain_put(&applier->txn, circle, chain);
+    if (check->count > 0 && applier->is_by_hand)
+        replica_set_carrying(&applier->txn, true);
+}
+
+static enum kith_err apply_served(struct applier *applier, struct run *run, struct chain_row *chain,
+                                  struct run_check *check)
+{
+    if (run->first_n > chain->served + 1)
+        return KITH_GAP;
+    enum kith_err err = note_served(applier, *run, chain, check);
+    if (!err)
+        err = read_run(applier, run, chain, check);
+    if (!err)
+        err = check_taken(applier, chain, check);
+    if (!err)
+        err = verify_run(check);
+    if (err)
+        return err;
+    store_run(applier, chain, check);
+    if (circle_cut(&applier->work.row.circle, chain->device) ||
+        check->author->state == DEVICE_ENDED)
+        waitings_settle(&applier->txn, &applier->work, chain);
+    return KITH_OK;
+}
+
+/* Of a device that was removed the hub decides what still counts. */
+static bool is_waiting_for_hub(const struct applier *applier, const struct run_check *check,
+                               uint64_t n)
+{
+    const struct circle_cut *cut = circle_cut(&applier->work.row.circle, check->author->number);
+
+    return check->author->state == DEVICE_ENDED && !(cut && n <= cut->n);
+}
+
+/* Takes what fits with what is known here, from the front; the rest is left out. */
+static enum kith_err apply_by_hand(struct applier *applier, struct run *run,
+                                   struct chain_row *chain, struct run_check *check)
+{
+    if (run->first_n > chain->received + 1)
+        return KITH_GAP;
+    enum kith_err err = read_run(applier, run, chain, check);
+    if (!err)
+        err = verify_run(check);
+    if (err)
+        return err;
+    uint32_t count = check->count;
+    for (check->count = 0; check->count < count; check->count++) {
+        struct run_check next = {.rows = check->rows + check->count, .count = 1};
+        next.first_n = check->first_n + check->count;
+        if (is_waiting_for_hub(applier, check, next.first_n) || check_taken(applier, chain, &next))
+            break;
+    }
+    applier->applied->refused += count - check->count;
+    store_run(applier, chain, check);
+    return KITH_OK;
+}
+
 static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
 {
     struct run run;
@@ -278,34 +443,19 @@ static enum kith_err apply_changes(struct applier *applier, struct frame *frame)
     check.author = roster_device(&applier->replica->roster, run.device);
     if (!check.author)
         return KITH_UNKNOWN_DEVICE;
-    if (run.device == applier->replica->identity.device)
+    bool is_own = run.device == applier->replica->identity.device;
+    if (is_own && applier->is_by_hand)
+        return KITH_OK; /* what is missing here of it the hub tells */
+    if (is_own)
         return renew_own_run(&applier->txn, &applier->work, check.author, &run, applier->now_ms);
+    if (applier->is_by_hand && applier->work.row.part != PART_MEMBER)
+        return KITH_NOT_MEMBER;
     circle_work_welcome(&applier->txn, &applier->work);
     struct chain_row *chain = circle_work_chain(&applier->txn, &applier->work, run.device, false);
     if (!chain)
         return KITH_MEMORY;
-    if (run.first_n > chain->received + 1)
-        return KITH_GAP;
-    err = read_run(applier, &run, chain, &check);
-    if (!err)
-        err = check_taken(applier, chain, &check);
-    if (!err)
-        err = verify_run(&check);
-    for (uint32_t i = 0; i < check.count && !err; i++) {
-        device_log_put(&applier->txn, applier->work.row.number, chain->number, check.first_n + i,
-                       &check.rows[i]);
-        digest_add(applier->hub.digest, check.rows[i].id);
-        chain->received = check.first_n + i;
-        memcpy(chain->head, check.rows[i].id, HASH_BYTES);
-    }
-    bool has_left =
-        circle_cut(&applier->work.row.circle, run.device) || check.author->state == DEVICE_ENDED;
-    if (!err && has_left)
-        waitings_settle(&applier->txn, &applier->work, chain);
-    applier->applied->received += err ? 0 : check.count;
-    if (!err && check.count > 0)
-        device_chain_put(&applier->txn, applier->work.row.number, chain);
-    return err;
+    return applier->is_by_hand ? apply_by_hand(applier, &run, chain, &check)
+                               : apply_served(applier, &run, chain, &check);
 }
 
 /* The hub shows less than it acknowledged before this session began. */
@@ -533,6 +683,9 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
 
     if (err)
         return err;
+    /* Others' changes were only carried: their authors are told themselves. */
+    if (refused.kind == ACK_CHAIN && refused.device != applier->replica->identity.device)
+        return KITH_OK;
     /* A hub that calls everything stale is not asked for ever. */
     if (refused.reason == KITH_STALE && applier->sending->stale_count == STALE_MAX)
         return KITH_TOO_MANY;
@@ -573,10 +726,39 @@ static enum kith_err apply_cursor(struct applier *applier, struct frame *frame)
     return KITH_OK;
 }
 
+/* What does not fit is left out and counted; what cannot be honest ends it. */
+static enum kith_err apply_frame_by_hand(struct applier *applier, struct frame *frame)
+{
+    enum kith_err err = KITH_STATE;
+
+    if (frame->type == FRAME_ROSTER)
+        err = apply_roster(applier, frame);
+    else if (frame->type == FRAME_CIRCLE)
+        err = apply_circle(applier, frame);
+    else if (frame->type == FRAME_CHANGES)
+        err = apply_changes(applier, frame);
+    switch ((int)err) {
+    case KITH_GAP:
+    case KITH_STALE:
+    case KITH_NOT_MEMBER:
+    case KITH_NOT_ALLOWED:
+    case KITH_UNKNOWN_CIRCLE:
+    case KITH_UNKNOWN_DEVICE:
+    case KITH_EPOCH:
+    case KITH_ENDED:
+        applier->applied->left_out++;
+        return KITH_OK;
+    default:
+        return err;
+    }
+}
+
 static enum kith_err apply_frame(struct applier *applier, struct frame *frame)
 {
     applier->type = (enum frame_type)frame->type;
     applier->where = (struct alarm){0};
+    if (applier->is_by_hand)
+        return apply_frame_by_hand(applier, frame);
     switch (frame->type) {
     case FRAME_ROSTER:
         return apply_roster(applier, frame);
@@ -695,4 +877,21 @@ enum kith_err replica_apply(struct replica *replica, struct sending *sending,
         request->is_wanted && !request->is_sent && !request->is_done && !request->refusal;
     applied->has_more = applied->has_more || is_request_open;
     return err ? err : noted;
+}
+
+enum kith_err replica_take(struct replica *replica, struct sending *sending, struct bytes frames,
+                           uint64_t now_ms, struct applied *applied)
+{
+    enum kith_err err;
+
+    do {
+        struct applier applier = {.replica = replica,
+                                  .sending = sending,
+                                  .applied = applied,
+                                  .now_ms = now_ms,
+                                  .is_by_hand = true};
+        memset(applied, 0, sizeof *applied);
+        err = apply_once(&applier, frames);
+    } while (err == KITH_RETRY);
+    return err;
 }

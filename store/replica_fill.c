@@ -103,6 +103,18 @@ static bool is_blocking(const struct refused_row *refused)
            refused->reason != KITH_HELD_FULL;
 }
 
+/* Whether the hub may lack something of others that came here by hand. */
+static bool has_carried(struct store_txn *txn, uint32_t number)
+{
+    uint32_t count;
+    const struct chain_row *chains = device_chains(txn, number, &count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (chains[i].number != CHAIN_OWN && chains[i].received > chains[i].served)
+            return true;
+    return false;
+}
+
 /* What the own chain of a circle has beyond the last receipt. */
 static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_circle *circle)
 {
@@ -113,6 +125,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
     struct chain_row own = device_chain_own(txn, number);
 
     *circle = (struct sending_circle){.number = number};
+    circle->is_carrying = replica_is_carrying(txn) && has_carried(txn, number);
     struct kept_row kept = device_kept_get(txn, number);
 
     (void)device_receipt_get(txn, number, &receipt);
@@ -133,7 +146,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
         circle->is_urgent =
             device_log_get(txn, number, CHAIN_OWN, n, &row) && row.change.class == CHANGE_URGENT;
     store_forget(txn);
-    return circle->needs_genesis || circle->next_n <= circle->last_n;
+    return circle->needs_genesis || circle->is_carrying || circle->next_n <= circle->last_n;
 }
 
 static enum kith_err list_circles(struct filler *filler)
@@ -152,6 +165,7 @@ static enum kith_err list_circles(struct filler *filler)
         struct sending_circle circle;
         bool has_more = list_circle(filler->txn, number, &circle);
         sending->acknowledged += circle.floor;
+        filler->is_carrying = filler->is_carrying || circle.is_carrying;
         if (!has_more)
             continue;
         sending->circles[sending->circle_count++] = circle;
@@ -160,6 +174,7 @@ static enum kith_err list_circles(struct filler *filler)
             sending->circles[urgent++] = circle;
         }
     }
+    filler->is_carried_over = !filler->is_carrying && replica_is_carrying(filler->txn);
     sending->is_listed = true;
     return KITH_OK;
 }
@@ -272,7 +287,24 @@ enum kith_err write_circle_entry(struct filler *filler, const struct circle_row 
     return err ? err : filler->frames->err;
 }
 
-/* A circle made here: its recipients are those of the genesis, its key the first. */
+/* A circle that came by hand, and whose key did not: somebody else has to bring it to the hub. */
+static bool is_closed(struct filler *filler, struct bytes genesis)
+{
+    struct circle_entry entry;
+
+    return !circle_entry_read(&entry, genesis, &filler->txn->arena) &&
+           entry.author != filler->replica->identity.device;
+}
+
+static void leave_out(struct sending_circle *circle)
+{
+    circle->needs_genesis = false;
+    circle->is_carrying = false;
+    circle->last_n = 0;
+}
+
+/* A circle made here, or come by hand: its recipients are those of the genesis, its key the first.
+ */
 static enum kith_err write_genesis(struct filler *filler, struct sending_circle *circle)
 {
     struct circle_row row;
@@ -286,7 +318,10 @@ static enum kith_err write_genesis(struct filler *filler, struct sending_circle 
     if (device_entry_get(filler->txn, circle->number, 1, &entry.bytes)) {
         size_t bytes = entry.bytes.len + 64 + row.circle.device_count * (BOX_ROW_BYTES + 4);
         bool has_key = device_key_get(filler->txn, circle->number, 1, key);
-        err = has_key ? KITH_OK : KITH_NO_KEY;
+        bool is_left_out = !has_key && is_closed(filler, entry.bytes);
+        err = has_key || is_left_out ? KITH_OK : KITH_NO_KEY;
+        if (is_left_out)
+            leave_out(circle);
         if (has_key && filler_has_room(filler, bytes))
             err = write_circle_entry(filler, &row, 1, key, &entry);
     }
@@ -324,6 +359,54 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
     store_forget(filler->txn);
 }
 
+/* The changes of one chain that came by hand, as far as there is room. */
+static void write_carried_chain(struct filler *filler, struct sending_circle *circle,
+                                const uint8_t id[static ID_BYTES], const struct chain_row *chain)
+{
+    uint64_t n = circle->carried_n > chain->served ? circle->carried_n : chain->served + 1;
+    struct run_writer run;
+    struct log_row change;
+
+    run_begin(&run);
+    for (; n <= chain->received && !filler->txn->err; n++) {
+        if (!device_log_get(filler->txn, circle->number, chain->number, n, &change)) {
+            store_fail(filler->txn, KITH_DAMAGED);
+            break;
+        }
+        if (!filler_has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
+                                         RUN_CHANGE_OVERHEAD))
+            break;
+        run_add(&run, id, chain->device, n, &change.change);
+    }
+    circle->carried_n = n;
+    run_flush(&run, FRAME_PUSH, filler->frames);
+    run_end(&run);
+}
+
+/* What others wrote and handed over: before the own changes, which name them. */
+static void write_carried(struct filler *filler, struct sending_circle *circle)
+{
+    struct circle_row row;
+    uint32_t count;
+
+    if (!circle->is_carrying)
+        return;
+    device_circle_get(filler->txn, circle->number, &row);
+    const struct chain_row *chains = device_chains(filler->txn, circle->number, &count);
+    while (circle->carried_chain < count && !filler->is_full && !filler->txn->err) {
+        const struct chain_row *chain = &chains[circle->carried_chain];
+        if (chain->number != CHAIN_OWN && chain->received > chain->served)
+            write_carried_chain(filler, circle, row.circle.id, chain);
+        if (filler->is_full)
+            break;
+        circle->carried_chain++;
+        circle->carried_n = 0;
+    }
+    circle->is_carrying = filler->is_full;
+    circle_clear(&row.circle);
+    store_forget(filler->txn);
+}
+
 static enum kith_err fill_member(struct filler *filler)
 {
     struct sending *sending = filler->sending;
@@ -338,8 +421,11 @@ static enum kith_err fill_member(struct filler *filler)
         sending->is_lacking = true;
     else if (!err && !filler->is_full && !sending->is_stale && is_active)
         err = write_grants(filler);
-    for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
-        write_chain(filler, &sending->circles[i]);
+    for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++) {
+        write_carried(filler, &sending->circles[i]);
+        if (!filler->is_full)
+            write_chain(filler, &sending->circles[i]);
+    }
     return err;
 }
 
@@ -347,7 +433,7 @@ static enum kith_err write_notes(const struct filler *filler)
 {
     enum kith_err err = KITH_OK;
 
-    if (!filler->is_nothing_owed && filler->done_count == 0)
+    if (!filler->is_nothing_owed && filler->done_count == 0 && !filler->is_carried_over)
         return KITH_OK;
     do {
         struct store_txn txn = store_begin(filler->replica->store, STORE_WRITE);
@@ -355,6 +441,8 @@ static enum kith_err write_notes(const struct filler *filler)
             device_intent_delete(&txn, filler->done[i]);
         if (filler->is_nothing_owed)
             replica_set_owed_checked(&txn, filler->replica->roster.count);
+        if (filler->is_carried_over)
+            replica_set_carrying(&txn, false);
         err = store_commit(&txn);
     } while (err == KITH_RETRY);
     return err;

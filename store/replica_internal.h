@@ -66,6 +66,8 @@ void circle_work_recount(struct store_txn *txn, struct circle_work *work);
 bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work,
                            const struct chain_row *chain, uint64_t n);
 
+bool circle_work_is_cut_off(const struct circle_work *work, struct dot dot);
+
 /* Forgets that own changes through n were refused for that reason; KITH_OK: for any. */
 void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n);
 /* Whoever is sent changes of a circle it has left has been let in again: all of them come anew. */
@@ -79,6 +81,7 @@ void waitings_settle(struct store_txn *txn, const struct circle_work *work,
 struct before_entry {
     bool is_served;
     uint64_t counted; /* changes that count, of those that are here */
+    uint32_t cuts;
 };
 struct before_entry before_entry(const struct replica *replica, struct store_txn *txn,
                                  const struct circle_work *work);
@@ -114,6 +117,9 @@ void replica_hub_put(struct store_txn *txn, const struct hub_state *hub);
 /* 0 when every circle has been looked at since the roster's newest entry. */
 bool replica_is_owed_checked(struct store_txn *txn, const struct roster *roster);
 void replica_set_owed_checked(struct store_txn *txn, uint32_t roster_count);
+/* Whether changes of others may be here that came by hand and that the hub has not served. */
+bool replica_is_carrying(struct store_txn *txn);
+void replica_set_carrying(struct store_txn *txn, bool is_carrying);
 MUST_USE enum kith_err replica_read_roster(struct replica *replica);
 
 #endif

@@ -64,7 +64,8 @@ struct before_entry before_entry(const struct replica *replica, struct store_txn
                                  const struct circle_work *work)
 {
     return (struct before_entry){.is_served = is_served(replica, &work->row.circle),
-                                 .counted = counted_changes(txn, work)};
+                                 .counted = counted_changes(txn, work),
+                                 .cuts = work->row.circle.cut_count};
 }
 
 static void record_delete(struct store_txn *txn, const struct record_place *place)
@@ -223,7 +224,7 @@ static void leave(struct store_txn *txn, struct circle_work *work, struct hub_st
 
     work->row.part = PART_LEFT;
     for (uint32_t i = 0; i < work->chain_count; i++)
-        for (uint64_t n = 1; work->chains[i].number != CHAIN_OWN && n <= work->chains[i].received;
+        for (uint64_t n = 1; work->chains[i].number != CHAIN_OWN && n <= work->chains[i].served;
              n++)
             if (device_log_get(txn, work->row.number, work->chains[i].number, n, &row))
                 digest_remove(hub->digest, row.id);
@@ -336,7 +337,8 @@ enum kith_err after_entry(const struct replica *replica, struct store_txn *txn,
         leave(txn, work, hub);
     else if (is_in && work->row.part != PART_MEMBER)
         come_back(txn, work);
-    else if (counted_changes(txn, work) != before->counted)
+    else if (counted_changes(txn, work) != before->counted ||
+             work->row.circle.cut_count < before->cuts || entry.type == CIRCLE_ADMIT)
         circle_work_recount(txn, work);
     settle_waiting(replica, txn, work, &entry);
     return txn->err;

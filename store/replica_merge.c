@@ -84,12 +84,21 @@ void change_header_of(const struct circle_work *work, const struct chain_row *ch
     memcpy(header->circle, work->row.circle.id, ID_BYTES);
 }
 
+/* What lies beyond a cut counts for nothing, here or not: nobody waits for it. If it is admitted,
+ * records are merged anew. */
+bool circle_work_is_cut_off(const struct circle_work *work, struct dot dot)
+{
+    const struct circle_cut *cut = circle_cut(&work->row.circle, dot.device);
+
+    return cut && cut->leaving != LEAVING_TRANSFERRED && dot.n > cut->n;
+}
+
 static bool is_seen_applied(const struct circle_work *work, struct payload payload)
 {
     struct dot dot;
 
     while (payload_next_seen(&payload, &dot)) {
-        bool is_applied = false;
+        bool is_applied = circle_work_is_cut_off(work, dot);
         for (uint32_t i = 0; i < work->chain_count && !is_applied; i++)
             is_applied = work->chains[i].device == dot.device && work->chains[i].applied >= dot.n;
         if (!is_applied)
@@ -179,7 +188,7 @@ static void merge_open(struct store_txn *txn, struct circle_work *work,
                        const struct chain_row *chain, uint64_t n, const struct payload *payload,
                        struct bytes text, uint64_t now_ms)
 {
-    if (chain->number != CHAIN_OWN)
+    if (chain->number != CHAIN_OWN && n <= chain->served)
         evidence_of_heads(txn, work, chain->device, payload, now_ms);
     replica_merge_text(txn, work, chain, n, text, now_ms);
 }
@@ -206,7 +215,8 @@ static bool merge_next(struct store_txn *txn, struct circle_work *work, struct c
         merge_open(txn, work, chain, n, &payload, buffer_view(&text), now_ms);
     else
         is_merged = false;
-    if (!err && !is_merged)
+    /* Against the hub speaks only what it has served itself. */
+    if (!err && !is_merged && n <= chain->served)
         evidence_of_seen(txn, work, payload);
     buffer_clear(&text);
     if (!is_merged || txn->err)

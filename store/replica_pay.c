@@ -153,14 +153,15 @@ static enum leaving leaving_of(const struct circle_leaver *leavers, uint32_t cou
     return LEAVING_NOT;
 }
 
-/* What counts of a device that leaves: what of it has come here. The hub takes no less than it has.
- */
+/* What counts of a device that leaves: what of it the hub has served. What only came by hand waits
+ * for a decision like all that the hub did not have. The hub takes no less than it has. */
 static struct circle_cut make_cut(struct payer *payer, const struct roster_device *device,
                                   const struct circle_leaver *leavers, uint32_t leaver_count)
 {
     uint32_t count;
     struct filler *filler = payer->filler;
     struct chain_row *chains = device_chains(filler->txn, payer->row.number, &count);
+    struct log_row last;
     struct circle_cut cut = {.device = device->number,
                              .leaving = leaving_of(leavers, leaver_count, device->person)};
 
@@ -174,11 +175,13 @@ static struct circle_cut make_cut(struct payer *payer, const struct roster_devic
         if (chains[i].device != device->number)
             continue;
         /* Who goes by themselves may have something here that is not sealed yet: it comes after. */
-        cut.n = chains[i].number == CHAIN_OWN
-                    ? late_sealed_through(filler->txn, payer->row.number, &chains[i])
-                    : chains[i].received;
-        if (cut.n > 0)
-            memcpy(cut.id, chains[i].head, HASH_BYTES);
+        uint64_t n = chains[i].number == CHAIN_OWN
+                         ? late_sealed_through(filler->txn, payer->row.number, &chains[i])
+                         : chains[i].served;
+        if (n > 0 && device_log_get(filler->txn, payer->row.number, chains[i].number, n, &last)) {
+            cut.n = n;
+            memcpy(cut.id, last.id, HASH_BYTES);
+        }
     }
     return cut;
 }

@@ -13,7 +13,10 @@ struct sending_circle {
     uint64_t last_n;
     uint64_t floor; /* what the hub had acknowledged when this was listed */
     bool is_urgent;
-    bool needs_genesis; /* the hub has not acknowledged it yet */
+    bool needs_genesis;     /* the hub has not acknowledged it yet */
+    bool is_carrying;       /* others' changes that came by hand and that the hub may not have */
+    uint32_t carried_chain; /* the place in the list of chains, and the next of its changes */
+    uint64_t carried_n;
 };
 
 #define GRANT_INTENTS_MAX 64

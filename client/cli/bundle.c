@@ -62,7 +62,8 @@ enum exit_code bundle_write(struct cli *cli, const struct arguments *arguments)
 
     if (done)
         return done;
-    int code = kith_bundle_write(cli->kith, file, bar_show, &bar, &bundle);
+    int code = kith_bundle_write(cli->kith, file, arguments_option(arguments, "--for"), bar_show,
+                                 &bar, &bundle);
     bar_end(&bar);
     if (code)
         return cli_fail(cli, code);
@@ -94,6 +95,7 @@ static void read_json(const struct kith_bundle *bundle)
     json_count(&json, "refused", bundle->refused);
     json_count(&json, "acknowledged", bundle->acknowledged);
     json_text(&json, "from", bundle->whom[0] ? bundle->whom : NULL);
+    json_count(&json, "left_out", bundle->left_out);
     json_flag(&json, "complete", bundle->is_complete);
     json_end(&json);
 }
@@ -108,6 +110,11 @@ static void read_show(const struct cli *cli, const struct kith_bundle *bundle)
     if (bundle->refused)
         (void)fprintf(cli->show.out, ", %u not taken", bundle->refused);
     (void)fputs(".\n", cli->show.out);
+    if (bundle->left_out)
+        (void)fputs(
+            "Some of it fits only with what the hub has not shown here yet: sync, then read "
+            "it again.\n",
+            cli->show.out);
 }
 
 enum exit_code bundle_read(struct cli *cli, const struct arguments *arguments)

@@ -74,9 +74,10 @@
       "Decide between the versions of a field, or write the right one", conflict_settle)           \
     X("Sync", "sync", "", "Send what is new here, and get what is new elsewhere", sync_run)        \
     X("Sync", "status", "", "What is saved where", sync_status)                                    \
-    X("Sync", "bundle write", "FILE", "Write what is new here into a file, for the hub",           \
-      bundle_write)                                                                                \
-    X("Sync", "bundle read", "FILE", "Take in the hub's answer to such a file", bundle_read)       \
+    X("Sync", "bundle write", "FILE [--for PERSON]",                                               \
+      "Write what is new here into a file, for the hub or for somebody", bundle_write)             \
+    X("Sync", "bundle read", "FILE", "Take in the hub's answer, or what somebody gave you",        \
+      bundle_read)                                                                                 \
     X("Sync", "unlock", "[--minutes N]", "Keep this home open for a while (15 minutes)",           \
       sync_unlock)                                                                                 \
     X("Sync", "lock", "", "Close this home at once", sync_lock)                                    \

@@ -219,6 +219,159 @@ def only_a_bundle_is_written_over(lab):
     expect(not [name for name in os.listdir(lab.folder) if name.endswith(".part")], "nothing half written stays")
 
 
+def hand(giver, person, taker, lab, name="hand.kith"):
+    """One laptop writes for a person, the other reads: what both commands say."""
+    file = stick(lab, name)
+    written = giver.json("bundle", "write", file, "--for", person)
+    return written, taker.json("bundle", "read", file)
+
+
+def purposes(laptop, maria):
+    return sorted(visit["fields"]["purpose"] if "fields" in visit else
+                  laptop.json("visit", "show", visit["id"])["fields"]["purpose"]
+                  for visit in laptop.json("visit", "list", "--participant", maria))
+
+
+def the_hub_is_gone_for_a_week_and_two_laptops_go_on_by_hand(lab):
+    hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    hub.stop()
+    shared = record(ana, maria, "Ana on Monday")
+    written, read = hand(ana, "Bo Chen", bo, lab)
+    expect(written["for"] == "Bo Chen" and written["changes"] > 0, str(written))
+    expect(read["received"] == 1 and read["from"] == "Ana Silva" and read["complete"], str(read))
+    expect(bo.json("visit", "show", shared)["fields"]["purpose"] == "Ana on Monday", "Bo reads it at once")
+    bo.ok("visit", "edit", shared, "response=She was there, says Bo.")
+    record(bo, maria, "Bo on Tuesday")
+    jose = bo.json("participant", "add", "name=Jose New")["id"]
+    bo.ok("visit", "add", "participant=" + jose, "date=today", "start=10:00", "end=10:30", "purpose=a new chart")
+    _, read = hand(bo, "Ana Silva", ana, lab)
+    expect(read["received"] == 2, "Ana gets what Bo wrote, and nothing of a chart that is not hers: %s" % read)
+    _, read = hand(bo, "Rosa Quiroga", rosa, lab)
+    expect(rosa.json("participant", "show", jose)["fields"]["name"] == "Jose New", "the new chart and its key: %s" % read)
+    expect(purposes(rosa, maria) == ["Ana on Monday", "Bo on Tuesday"], "Bo carries what Ana wrote, too")
+    expect(hand(bo, "Ana Silva", ana, lab)[1]["received"] == 0, "read twice, nothing is there twice")
+    expect(ana.status()["unsent"] == 1, "nothing counts as sent")
+    rosa.ok("visit", "add", "participant=" + jose, "date=today", "start=11:00", "end=11:30", "purpose=Rosa on Friday")
+    no_alarms(ana, bo, rosa)
+    hub.start()
+    told = rosa.sync()
+    expect(told["up_to_date"] and told["refused"] == [], "Rosa comes first, with all that she was given: %s" % told)
+    told = founder.sync()
+    expect(told["up_to_date"], str(told))
+    expect(purposes(founder, maria) == ["Ana on Monday", "Bo on Tuesday"], "the custodian has what Rosa brought")
+    expect(purposes(founder, jose) == ["Rosa on Friday", "a new chart"], "and the new chart")
+    no_alarms(founder, rosa)
+    changes = hub.stats()["changes"]
+    for laptop in (ana, bo):
+        told = laptop.sync()
+        expect(told["up_to_date"] and told["refused"] == [] and laptop.status()["unsent"] == 0, str(told))
+    expect(hub.stats()["changes"] == changes, "Rosa had brought everything")
+    for laptop in (rosa, ana, bo, founder):
+        laptop.sync()
+    for laptop in (rosa, ana, bo, founder):
+        told = laptop.sync()
+        expect(told["received"] == 0 and told["sent"] == 0 and told["bytes_in"] < 500,
+               "the digest agrees, nothing is sent again: %s" % told)
+        expect(laptop.status()["up_to_date"], "up to date")
+        expect(purposes(laptop, maria) == ["Ana on Monday", "Bo on Tuesday"], laptop.name)
+        expect(laptop.json("visit", "show", shared)["fields"]["response"] == "She was there, says Bo.", laptop.name)
+    no_alarms(founder, rosa, ana, bo)
+    faults = [laptop.status()["waiting"] for laptop in (rosa, ana, bo, founder)]
+    expect(faults == [0, 0, 0, 0], "nothing waits")
+
+
+def what_came_by_hand_does_not_confuse_a_laptop_that_syncs_first_or_last(lab):
+    hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    hub.stop()
+    record(ana, maria, "one")
+    hand(ana, "Bo Chen", bo, lab)
+    record(bo, maria, "two")
+    hub.start()
+    ana.sync()
+    told = bo.sync()
+    expect(told["up_to_date"] and told["refused"] == [], str(told))
+    expect(rosa.sync()["received"] == 2, "both are there, once")
+    ana.sync()
+    for laptop in (ana, bo):
+        told = laptop.sync()
+        expect(told["received"] == 0 and told["bytes_in"] < 500, "nothing is sent again: %s" % told)
+        expect(purposes(laptop, maria) == ["one", "two"], laptop.name)
+    no_alarms(ana, bo, rosa)
+
+
+def a_bundle_is_read_by_whom_it_is_for_and_cannot_let_anybody_in(lab):
+    hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    secret = bo.json("participant", "add", "name=Only Bo")["id"]
+    bo.sync()
+    ana.sync()
+    file = stick(lab, "hand.kith")
+    bo.ok("bundle", "write", file, "--for", "Ana Silva")
+    expect("not sealed to this device" in rosa.run("bundle", "read", file).err, "not for Rosa")
+    ana.ok("bundle", "read", file)
+    expect(ana.run("participant", "show", secret).code == 1, "a chart that Ana is not in does not come")
+    nobody = ana.run("bundle", "write", file, "--for", "Nobody At All")
+    expect(nobody.code == 1 and "Nobody At All" in nobody.err, nobody.err)
+    carl = lab.join(founder, "Carl Newcomer", "specialist", "Rosa Quiroga")
+    carl.sync()
+    carl.ok("bundle", "write", file, "--for", "Ana Silva")
+    unknown = ana.run("bundle", "read", file)
+    expect(unknown.code == 1 and "not known here" in unknown.err, "whoever the hub has not shown: " + unknown.err)
+    ana.sync()
+    ana.ok("bundle", "read", file)
+    spoiled = bytearray(content(file))
+    spoiled[len(spoiled) // 2] ^= 1
+    bent = ana.run("bundle", "read", copy_of(stick(lab, "bent.kith"), bytes(spoiled)))
+    expect(bent.code == 1 and "altered" in bent.err, bent.err)
+    no_alarms(ana, bo, rosa)
+
+
+def what_a_removed_device_hands_over_is_not_taken(lab):
+    hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    early = stick(lab, "early.kith")
+    record(ana, maria, "before it was lost")
+    ana.ok("bundle", "write", early, "--for", "Bo Chen")
+    number = next(str(d["number"]) for d in rosa.json("device", "list") if d["person"] == "Ana Silva")
+    rosa.ok("device", "revoke", number, "--reason", "stolen")
+    rosa.sync()
+    bo.sync()
+    read = bo.json("bundle", "read", early)
+    expect(read["received"] == 0 and read["refused"] == 1, "beyond the cut: %s" % read)
+    expect(purposes(bo, maria) == [], "nothing is shown")
+    bo.sync()
+    expect(hub.stats()["held"] == 0, "and nothing was passed on")
+    no_alarms(bo, rosa)
+
+
+def what_came_by_hand_before_its_author_was_removed_waits_for_a_decision(lab):
+    hub, founder, rosa, ana, bo, maria = open_agency(lab)
+    hub.stop()
+    visit = record(ana, maria, "told to Bo in time")
+    hand(ana, "Bo Chen", bo, lab)
+    bo.ok("visit", "edit", visit, "response=Bo goes on from there.")
+    hub.start()
+    number = next(str(d["number"]) for d in rosa.json("device", "list") if d["person"] == "Ana Silva")
+    rosa.ok("device", "revoke", number, "--reason", "stolen")
+    rosa.sync()
+    told = bo.sync()
+    expect(told["up_to_date"] and told["refused"] == [], str(told))
+    bo.sync()
+    rosa.sync()
+    expect(hub.stats()["held"] == 1, "held, though Bo brought it")
+    no_alarms(bo, rosa, founder)
+    founder.sync()
+    held = rosa.json("held", "list")
+    expect(len(held) == 1, str(held))
+    rosa.ok("held", "admit", held[0]["id"][:8])
+    for laptop in (rosa, bo, founder, rosa, bo, founder):
+        laptop.sync()
+    for laptop in (rosa, bo, founder):
+        shown = laptop.json("visit", "show", visit)["fields"]
+        expect(shown["purpose"] == "told to Bo in time" and shown["response"] == "Bo goes on from there.",
+               "%s: %s" % (laptop.name, shown))
+        expect(laptop.status()["waiting"] == 0 and laptop.sync()["bytes_in"] < 500, laptop.name)
+    no_alarms(bo, rosa, founder)
+
+
 if __name__ == "__main__":
     main([
         a_bundle_goes_to_the_hub_and_its_answer_comes_back,
@@ -229,4 +382,9 @@ if __name__ == "__main__":
         the_whole_chunks_of_a_file_that_was_cut_off_count,
         a_removed_devices_bundle_is_held,
         only_a_bundle_is_written_over,
+        the_hub_is_gone_for_a_week_and_two_laptops_go_on_by_hand,
+        what_came_by_hand_does_not_confuse_a_laptop_that_syncs_first_or_last,
+        a_bundle_is_read_by_whom_it_is_for_and_cannot_let_anybody_in,
+        what_a_removed_device_hands_over_is_not_taken,
+        what_came_by_hand_before_its_author_was_removed_waits_for_a_decision,
     ])

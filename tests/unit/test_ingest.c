@@ -609,29 +609,86 @@ static void a_fork_between_two_ingests_of_one_commit_is_forked_too(void **state)
     buffer_clear(&frames);
 }
 
-static void changes_of_another_device_are_foreign_and_tell_nothing_about_it(void **state)
+static void changes_of_a_circle_that_is_not_ones_own_are_foreign_and_tell_nothing(void **state)
 {
     struct office *office = *state;
     uint64_t sequence = ledger_sequence(office);
     struct chain own = office->chart;
     struct made_change made;
-    struct made_change mine;
     struct buffer frames;
 
     buffer_init(&frames, BATCH_MAX);
     craft_run(&own, &made, 1);
-    push(&frames, &made, 1);
-    struct outcome outcome = send(office, &office->omar, &frames);
-    assert_refused(&outcome, KITH_FOREIGN);
+    for (uint64_t first_n = 1; first_n <= 9; first_n += 4) { /* there, next, beyond */
+        push_as(&frames, own.circle, device_number(&office->ana), first_n, &made.change, 1);
+        struct outcome outcome = send(office, &office->omar, &frames);
+        assert_refused(&outcome, KITH_FOREIGN);
+        assert_int_equal(outcome.line_count, 0);
+    }
+    assert_int_equal(ledger_sequence(office), sequence);
+    buffer_clear(&frames);
+    made_change_clear(&made);
+}
+
+/* They may have come to rosa by hand. Her receipt says nothing of them. */
+static void changes_of_another_device_are_taken_of_whoever_reads_along(void **state)
+{
+    struct office *office = *state;
+    uint64_t sequence = ledger_sequence(office);
+    struct made_change made[3];
+    struct buffer frames;
+
+    buffer_init(&frames, BATCH_MAX);
+    craft_run(&office->chart, made, 3);
+    push(&frames, made, 2);
+    struct outcome outcome = send(office, &office->rosa, &frames);
+    assert_stored(&outcome, 2);
     assert_int_equal(outcome.line_count, 0);
+    push(&frames, made + 1, 2); /* one again, one new */
+    outcome = send(office, &office->rosa, &frames);
+    assert_stored(&outcome, 1);
+    assert_int_equal(ledger_sequence(office), sequence + 3);
+    outcome = send_changes(office, made, 3); /* and then by their author, who gets the receipt */
+    assert_stored(&outcome, 0);
+    assert_int_equal(outcome.line_count, 1);
+    assert_line(&outcome.lines[0], ACK_CHAIN, &office->chart);
+    assert_int_equal(ledger_sequence(office), sequence + 3);
+    run_clear(made, 3);
+    buffer_clear(&frames);
+}
+
+static void who_brings_changes_of_others_can_alter_or_invent_nothing(void **state)
+{
+    struct office *office = *state;
+    uint64_t sequence = ledger_sequence(office);
+    struct chain ahead = office->chart;
+    struct made_change made[2];
+    struct made_change mine;
+    struct buffer frames;
+
+    buffer_init(&frames, BATCH_MAX);
+    craft_run(&ahead, made, 2);
+    push(&frames, made + 1, 1);
+    struct outcome outcome = send(office, &office->rosa, &frames);
+    assert_refused(&outcome, KITH_GAP);
+    made[0].sealed.ptr[40] ^= 1;
+    push(&frames, made, 2);
+    outcome = send(office, &office->rosa, &frames);
+    assert_refused(&outcome, KITH_SIGNATURE);
+    push_as(&frames, office->chart.circle, device_number(&office->omar), 1, &made[1].change, 1);
+    outcome = send(office, &office->rosa, &frames);
+    assert_refused(&outcome, KITH_SIGNATURE);
+    push_as(&frames, office->chart.circle, 77, 1, &made[1].change, 1);
+    outcome = send(office, &office->rosa, &frames);
+    assert_refused(&outcome, KITH_FOREIGN);
     assert_int_equal(ledger_sequence(office), sequence);
 
-    /* Beside a foreign run the own one is taken and acknowledged, before and behind it. */
+    /* Beside such a run the own one is taken and acknowledged, before and behind it. */
     for (unsigned order = 0; order < 2; order++) {
         craft_run(&office->chart, &mine, 1);
         if (order == 0)
             push(&frames, &mine, 1);
-        push_as(&frames, office->chart.circle, device_number(&office->omar), 1, &made.change, 1);
+        push_as(&frames, office->chart.circle, 77, 1, &made[1].change, 1);
         if (order == 1)
             push(&frames, &mine, 1);
         outcome = send(office, &office->ana, &frames);
@@ -642,8 +699,8 @@ static void changes_of_another_device_are_foreign_and_tell_nothing_about_it(void
         assert_line(&outcome.lines[0], ACK_CHAIN, &office->chart);
         made_change_clear(&mine);
     }
+    run_clear(made, 2);
     buffer_clear(&frames);
-    made_change_clear(&made);
 }
 
 static void a_bad_change_stops_its_own_chain_and_no_other(void **state)
@@ -1370,7 +1427,9 @@ int main(void)
         OFFICE(another_change_under_a_stored_number_is_forked),
         OFFICE(a_fork_within_one_ingest_is_forked_too),
         OFFICE(a_fork_between_two_ingests_of_one_commit_is_forked_too),
-        OFFICE(changes_of_another_device_are_foreign_and_tell_nothing_about_it),
+        OFFICE(changes_of_a_circle_that_is_not_ones_own_are_foreign_and_tell_nothing),
+        OFFICE(changes_of_another_device_are_taken_of_whoever_reads_along),
+        OFFICE(who_brings_changes_of_others_can_alter_or_invent_nothing),
         OFFICE(a_bad_change_stops_its_own_chain_and_no_other),
         OFFICE(a_frame_cut_anywhere_ends_the_session_and_stores_nothing),
         OFFICE(what_is_not_well_formed_ends_the_session_as_a_whole),
