@@ -13,7 +13,7 @@ struct filler {
     struct buffer *frames;
     size_t room;
     bool is_full;
-    bool is_carrying;     /* something that came by hand was found */
+    bool is_carrying;     /* something is here that came by hand alone */
     bool is_carried_over; /* nothing was, where something had been */
     /* What was found on the way and is to be noted: reading ends before anything is written. */
     bool is_nothing_owed;

@@ -103,21 +103,26 @@ static bool is_blocking(const struct refused_row *refused)
            refused->reason != KITH_HELD_FULL;
 }
 
-/* Whether the hub may lack something of others that came here by hand. */
-static bool has_carried(struct store_txn *txn, uint32_t number)
+/* What the hub may lack of others, because it came here by hand. What waits for something that is
+ * not here is not brought: at the hub it would look as if that were hidden. */
+static void list_carried(struct filler *filler, struct sending_circle *circle)
 {
     uint32_t count;
-    const struct chain_row *chains = device_chains(txn, number, &count);
 
-    for (uint32_t i = 0; i < count; i++)
-        if (chains[i].number != CHAIN_OWN && chains[i].received > chains[i].served)
-            return true;
-    return false;
+    if (!replica_is_carrying(filler->txn))
+        return;
+    const struct chain_row *chains = device_chains(filler->txn, circle->number, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        bool is_others = chains[i].number != CHAIN_OWN;
+        filler->is_carrying |= is_others && chains[i].received > chains[i].served;
+        circle->is_carrying |= is_others && chains[i].applied > chains[i].served;
+    }
 }
 
 /* What the own chain of a circle has beyond the last receipt. */
-static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_circle *circle)
+static bool list_circle(struct filler *filler, uint32_t number, struct sending_circle *circle)
 {
+    struct store_txn *txn = filler->txn;
     struct receipt_row receipt = {0};
     struct refused_row refused;
     struct log_row row;
@@ -125,7 +130,7 @@ static bool list_circle(struct store_txn *txn, uint32_t number, struct sending_c
     struct chain_row own = device_chain_own(txn, number);
 
     *circle = (struct sending_circle){.number = number};
-    circle->is_carrying = replica_is_carrying(txn) && has_carried(txn, number);
+    list_carried(filler, circle);
     struct kept_row kept = device_kept_get(txn, number);
 
     (void)device_receipt_get(txn, number, &receipt);
@@ -163,9 +168,8 @@ static enum kith_err list_circles(struct filler *filler)
         return KITH_MEMORY;
     for (uint32_t number = 1; number <= count; number++) {
         struct sending_circle circle;
-        bool has_more = list_circle(filler->txn, number, &circle);
+        bool has_more = list_circle(filler, number, &circle);
         sending->acknowledged += circle.floor;
-        filler->is_carrying = filler->is_carrying || circle.is_carrying;
         if (!has_more)
             continue;
         sending->circles[sending->circle_count++] = circle;
@@ -368,7 +372,7 @@ static void write_carried_chain(struct filler *filler, struct sending_circle *ci
     struct log_row change;
 
     run_begin(&run);
-    for (; n <= chain->received && !filler->txn->err; n++) {
+    for (; n <= chain->applied && !filler->txn->err; n++) {
         if (!device_log_get(filler->txn, circle->number, chain->number, n, &change)) {
             store_fail(filler->txn, KITH_DAMAGED);
             break;
@@ -395,7 +399,7 @@ static void write_carried(struct filler *filler, struct sending_circle *circle)
     const struct chain_row *chains = device_chains(filler->txn, circle->number, &count);
     while (circle->carried_chain < count && !filler->is_full && !filler->txn->err) {
         const struct chain_row *chain = &chains[circle->carried_chain];
-        if (chain->number != CHAIN_OWN && chain->received > chain->served)
+        if (chain->number != CHAIN_OWN && chain->applied > chain->served)
             write_carried_chain(filler, circle, row.circle.id, chain);
         if (filler->is_full)
             break;
