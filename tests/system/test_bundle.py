@@ -184,6 +184,28 @@ def the_whole_chunks_of_a_file_that_was_cut_off_count(lab):
     expect(hub_takes(hub, out)["received"] == 60 - told["received"], "and goes when the whole file is read")
 
 
+def an_answer_that_was_cut_off_is_gone_on_with(lab):
+    hub, _, _, ana, bo, maria = open_agency(lab)
+    for i in range(60):
+        bo.ok("visit", "add", "participant=" + maria, "date=today", "start=09:00", "end=09:45",
+              "purpose=" + " ".join("word%d" % (i * 977 + j * j) for j in range(400)))
+    bo.sync()
+    out, back, cut = stick(lab, "out.kith"), stick(lab, "back.kith"), stick(lab, "cut.kith")
+    ana.ok("bundle", "write", out)
+    hub_takes(hub, out, back)
+    whole = content(back)
+    expect(len(whole) > 3 * CHUNK, "an answer of several chunks: %d" % len(whole))
+    result = ana.run("bundle", "read", copy_of(cut, whole[:2 * CHUNK + 3000]), "--json")
+    first = json.loads(result.out)
+    expect(result.code == 1 and 0 < first["received"] < 60 and not first["complete"], "%s %s" % (first, result.err))
+    read = ana.json("bundle", "read", back)
+    expect(read["received"] == 60 - first["received"] and read["complete"], "it goes on: %s" % read)
+    expect(ana.json("bundle", "read", back)["received"] == 0, "and is there once")
+    told = ana.sync()
+    expect(told["received"] == 0 and told["bytes_in"] < 500, "the hub has nothing to add: %s" % told)
+    no_alarms(ana, bo)
+
+
 def a_removed_devices_bundle_is_held(lab):
     hub, _, rosa, ana, _, maria = open_agency(lab)
     visit = record(ana, maria, "before the laptop was lost")
@@ -380,6 +402,7 @@ if __name__ == "__main__":
         a_strangers_bundle_is_refused,
         what_is_altered_or_cut_off_is_refused_with_a_clear_word,
         the_whole_chunks_of_a_file_that_was_cut_off_count,
+        an_answer_that_was_cut_off_is_gone_on_with,
         a_removed_devices_bundle_is_held,
         only_a_bundle_is_written_over,
         the_hub_is_gone_for_a_week_and_two_laptops_go_on_by_hand,
