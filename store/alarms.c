@@ -185,7 +185,7 @@ void evidence_of_seen(struct store_txn *txn, const struct circle_work *work, str
                                                     .device = dot.device,
                                                     .n = dot.n}};
         if (received_of(work->chains, work->chain_count, dot.device) < dot.n &&
-            !circle_work_is_cut_off(work, dot))
+            !circle_work_is_cut_off(txn, work, dot))
             evidence_put(txn, &evidence);
     }
 }

@@ -65,8 +65,8 @@ void circle_work_recount(struct store_txn *txn, struct circle_work *work);
 /* Whether a change that is here counts for nothing: it lies beyond the cut of its device. */
 bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work,
                            const struct chain_row *chain, uint64_t n);
-
-bool circle_work_is_cut_off(const struct circle_work *work, struct dot dot);
+/* Likewise for what may not be here. */
+bool circle_work_is_cut_off(struct store_txn *txn, const struct circle_work *work, struct dot dot);
 
 /* Forgets that own changes through n were refused for that reason; KITH_OK: for any. */
 void refusals_forget(struct store_txn *txn, uint32_t circle, enum kith_err reason, uint64_t n);

@@ -38,7 +38,8 @@ bool circle_work_is_beyond(struct store_txn *txn, const struct circle_work *work
         return false;
     if (chain->number != CHAIN_OWN)
         return cut->leaving != LEAVING_TRANSFERRED;
-    return !is_taken(txn, work, n);
+    /* Who has left still reads all that they wrote. */
+    return work->row.part == PART_MEMBER && !is_taken(txn, work, n);
 }
 
 /* Whether this device is served the circle. Of what came before it was, it hears too: that its

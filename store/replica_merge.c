@@ -86,19 +86,23 @@ void change_header_of(const struct circle_work *work, const struct chain_row *ch
 
 /* What lies beyond a cut counts for nothing, here or not: nobody waits for it. If it is admitted,
  * records are merged anew. */
-bool circle_work_is_cut_off(const struct circle_work *work, struct dot dot)
+bool circle_work_is_cut_off(struct store_txn *txn, const struct circle_work *work, struct dot dot)
 {
     const struct circle_cut *cut = circle_cut(&work->row.circle, dot.device);
 
+    for (uint32_t i = 0; i < work->chain_count; i++)
+        if (work->chains[i].device == dot.device)
+            return circle_work_is_beyond(txn, work, &work->chains[i], dot.n);
     return cut && cut->leaving != LEAVING_TRANSFERRED && dot.n > cut->n;
 }
 
-static bool is_seen_applied(const struct circle_work *work, struct payload payload)
+static bool is_seen_applied(struct store_txn *txn, const struct circle_work *work,
+                            struct payload payload)
 {
     struct dot dot;
 
     while (payload_next_seen(&payload, &dot)) {
-        bool is_applied = circle_work_is_cut_off(work, dot);
+        bool is_applied = circle_work_is_cut_off(txn, work, dot);
         for (uint32_t i = 0; i < work->chain_count && !is_applied; i++)
             is_applied = work->chains[i].device == dot.device && work->chains[i].applied >= dot.n;
         if (!is_applied)
@@ -211,7 +215,7 @@ static bool merge_next(struct store_txn *txn, struct circle_work *work, struct c
         store_fail(txn, err);
     else if (err || payload_open(&payload, buffer_view(&text)))
         device_fault_put(txn, work->row.number, chain->number, n, err ? err : KITH_MALFORMED);
-    else if (is_seen_applied(work, payload))
+    else if (is_seen_applied(txn, work, payload))
         merge_open(txn, work, chain, n, &payload, buffer_view(&text), now_ms);
     else
         is_merged = false;
