@@ -36,8 +36,6 @@ _Static_assert(sizeof(size_t) == 8, "a map of 1 TiB needs 64 bits");
 _Static_assert(sizeof(MDB_dbi) == sizeof(unsigned),
                "env_internal.h holds table handles without lmdb.h");
 
-enum table_sealing { SEALING_PLAIN, SEALING_SEALED };
-
 static const struct table_rule {
     const char *name;
     enum store_kind kind;
@@ -50,7 +48,7 @@ static const struct table_rule {
     HUB_TABLES(HUB_RULE) DEVICE_TABLES(DEVICE_RULE)
 #undef HUB_RULE
 #undef DEVICE_RULE
-        [TABLE_FORMAT] = {.name = "FORMAT", .sealing = SEALING_PLAIN},
+        [TABLE_FORMAT] = {.name = "FORMAT", .sealing = SEALING_NONE},
 };
 
 const char *table_name(enum store_table table)
@@ -58,9 +56,17 @@ const char *table_name(enum store_table table)
     return table_rules[table].name;
 }
 
-bool table_is_sealed(enum store_table table)
+enum table_sealing table_sealing(enum store_table table)
 {
-    return table_rules[table].sealing == SEALING_SEALED;
+    return table_rules[table].sealing;
+}
+
+size_t table_overhead(enum store_table table)
+{
+    static const size_t overheads[] = {
+        [SEALING_NONE] = 0, [SEALING_PLAIN] = MARK_BYTES, [SEALING_SEALED] = SEALED_OVERHEAD};
+
+    return overheads[table_rules[table].sealing];
 }
 
 bool table_is_of(enum store_table table, enum store_kind kind)

@@ -44,7 +44,11 @@ struct store {
 };
 
 const char *table_name(enum store_table table);
-bool table_is_sealed(enum store_table table);
+/* NONE: read before there is a key. PLAIN: followed by a mark. */
+enum table_sealing { SEALING_NONE, SEALING_PLAIN, SEALING_SEALED };
+enum table_sealing table_sealing(enum store_table table);
+/* What a stored value has beyond its content. */
+size_t table_overhead(enum store_table table);
 bool table_is_of(enum store_table table, enum store_kind kind);
 
 /* Our word for a code of LMDB or the system; KITH_RETRY for a full map. */

@@ -82,6 +82,25 @@ bool sealed_read(const struct sealed_keys *keys, const char *table, struct bytes
                                                       sealed.ptr, keys->value) == 0;
 }
 
+#define MARK_PURPOSE 0xFF /* no blind has it */
+
+void sealed_mark(const struct sealed_keys *keys, const char *table, struct bytes key,
+                 struct bytes value, uint8_t mark[static MARK_BYTES])
+{
+    uint8_t place[PLACE_MAX];
+    size_t place_len = place_build(place, table, key);
+    const uint8_t head[] = {MARK_PURPOSE, (uint8_t)place_len};
+    crypto_generichash_state state;
+
+    _Static_assert(PLACE_MAX <= UINT8_MAX, "the length of a place is one byte");
+    (void)crypto_generichash_init(&state, keys->blind, KEY_BYTES, MARK_BYTES);
+    (void)crypto_generichash_update(&state, head, sizeof head);
+    (void)crypto_generichash_update(&state, place, place_len);
+    (void)crypto_generichash_update(&state, value.ptr, value.len);
+    (void)crypto_generichash_final(&state, mark, MARK_BYTES);
+    sodium_memzero(&state, sizeof state);
+}
+
 void sealed_blind(const struct sealed_keys *keys, uint8_t purpose, struct bytes id, uint8_t *blind,
                   size_t blind_bytes)
 {

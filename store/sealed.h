@@ -2,7 +2,7 @@
 /*
  * The sealing of stored values and the blinding of ids, under keys derived from the storage key.
  *
- * Promises: a value opens only under the same storage key, table and key, and only if no bit of it
+ * Promises: a value opens, and a mark fits, only under the same storage key, table and key, and only if no bit of it
  * changed. Not promised: that an older value of the same table and key is noticed, or how long a
  * value is. Source: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), nonces from the system;
  * BLAKE2b keyed (RFC 7693).
@@ -30,6 +30,11 @@ void sealed_write(const struct sealed_keys *keys, const char *table, struct byte
  * fails. */
 MUST_USE bool sealed_read(const struct sealed_keys *keys, const char *table, struct bytes key,
                           struct bytes sealed, uint8_t *text);
+
+/* What is no secret but must not be altered or moved: a keyed hash of table, key and value. */
+#define MARK_BYTES 16
+void sealed_mark(const struct sealed_keys *keys, const char *table, struct bytes key,
+                 struct bytes value, uint8_t mark[static MARK_BYTES]);
 
 /* A keyed hash of `blind_bytes`, 16 to 64, over the purpose and the id. */
 void sealed_blind(const struct sealed_keys *keys, uint8_t purpose, struct bytes id, uint8_t *blind,

@@ -5,8 +5,9 @@
  *
  * Numbers in keys are big-endian and of fixed width, so that LMDB's order is theirs. Names and ids
  * that would tell a thief something never stand in a key: a key has numbers that this store gave
- * out, or a blind (keyed hash, 16 bytes). PLAIN values hold nothing but such numbers. A table's
- * keys are built and taken apart in one file, named last.
+ * out, or a blind (keyed hash, 16 bytes). PLAIN values hold nothing but such numbers, and a mark
+ * (keyed hash) that fits this table, key and value only. A table's keys are built and taken apart
+ * in one file, named last.
  */
 #ifndef KITH_STORE_TABLES_H
 #define KITH_STORE_TABLES_H

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "store/env_internal.h"
+#include "store/pages.h"
 
 #define ARENA_MAX        ((size_t)1 << 30)
 #define STORED_VALUE_MAX ((size_t)1 << 28)
@@ -161,9 +162,27 @@ static struct bytes bytes_none(void)
     return bytes_of("", 0);
 }
 
-static struct bytes plain_take(struct store_txn *txn, struct bytes stored)
+static bool is_marked(const struct store_txn *txn, enum store_table table, struct bytes key,
+                      struct bytes value)
 {
-    struct bytes value = arena_copy(&txn->arena, stored);
+    uint8_t mark[MARK_BYTES];
+
+    sealed_mark(txn->store->keys, table_name(table), key, value, mark);
+    return memcmp(mark, value.ptr + value.len, MARK_BYTES) == 0;
+}
+
+static struct bytes plain_take(struct store_txn *txn, enum store_table table, struct bytes key,
+                               struct bytes stored)
+{
+    bool has_mark = table_sealing(table) == SEALING_PLAIN;
+    bool is_short = stored.len < table_overhead(table);
+    struct bytes content = bytes_of(stored.ptr, is_short ? 0 : stored.len - table_overhead(table));
+
+    if (is_short || (has_mark && !is_marked(txn, table, key, content))) {
+        store_fail(txn, KITH_DAMAGED);
+        return bytes_none();
+    }
+    struct bytes value = arena_copy(&txn->arena, content);
 
     if (value.ptr != NULL)
         return value;
@@ -194,7 +213,8 @@ static struct bytes value_take(struct store_txn *txn, enum store_table table, st
         store_fail(txn, KITH_DAMAGED);
         return bytes_none();
     }
-    return table_is_sealed(table) ? sealed_take(txn, table, key, stored) : plain_take(txn, stored);
+    return table_sealing(table) == SEALING_SEALED ? sealed_take(txn, table, key, stored)
+                                                  : plain_take(txn, table, key, stored);
 }
 
 bool store_get(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes *value)
@@ -221,8 +241,7 @@ bool store_get(struct store_txn *txn, enum store_table table, struct bytes key, 
 static void value_put(struct store_txn *txn, enum store_table table, struct bytes key,
                       struct bytes value, unsigned flags)
 {
-    bool is_sealed = table_is_sealed(table);
-    MDB_val place = {.mv_size = value.len + (is_sealed ? SEALED_OVERHEAD : 0)};
+    MDB_val place = {.mv_size = value.len + table_overhead(table)};
     MDB_val name;
 
     if (value.len > STORED_VALUE_MAX)
@@ -235,10 +254,15 @@ static void value_put(struct store_txn *txn, enum store_table table, struct byte
                                         flags | MDB_RESERVE)));
     if (txn->err != KITH_OK)
         return;
-    if (is_sealed)
+    if (table_sealing(table) == SEALING_SEALED) {
         sealed_write(txn->store->keys, table_name(table), key, value, place.mv_data);
-    else if (value.len > 0)
+        return;
+    }
+    if (value.len > 0)
         memcpy(place.mv_data, value.ptr, value.len);
+    if (table_sealing(table) == SEALING_PLAIN)
+        sealed_mark(txn->store->keys, table_name(table), key, value,
+                    (uint8_t *)place.mv_data + value.len);
 }
 
 void store_put(struct store_txn *txn, enum store_table table, struct bytes key, struct bytes value)
@@ -267,6 +291,17 @@ void store_delete(struct store_txn *txn, enum store_table table, struct bytes ke
     code = mdb_del(txn->inner, txn_table(txn, table), &name, NULL);
     if (code != MDB_NOTFOUND)
         store_fail(txn, store_error(code));
+}
+
+enum kith_err store_check_pages(struct store_txn *txn, struct pages *pages)
+{
+    mdb_filehandle_t fd;
+
+    assert(txn->access == STORE_READ);
+    if (!txn_is_usable(txn))
+        return txn->err;
+    int code = mdb_env_get_fd(txn->store->env, &fd);
+    return code == MDB_SUCCESS ? pages_check(fd, mdb_txn_id(txn->inner), pages) : store_error(code);
 }
 
 uint64_t store_count(struct store_txn *txn, enum store_table table)

@@ -8,8 +8,8 @@
  *     err = store_commit(&txn);
  *
  * Values are sealed on their way in and checked and opened on their way out (XChaCha20-Poly1305,
- * random nonce; table and key are the associated data, so that no value can be moved). A value that
- * fails its check is KITH_DAMAGED. Views that reading returns live in the transaction's arena until
+ * random nonce; table and key are the associated data, so that no value can be moved), or marked if
+ * the table is PLAIN. A value that fails its check is KITH_DAMAGED. Views that reading returns live in the transaction's arena until
  * it ends or store_forget is called. Only this file and env.c know LMDB; no MDB_ code leaves them.
  * One write transaction at a time; a read transaction must be short and never open across a network
  * write. A txn belongs to the thread that began it.
@@ -53,6 +53,12 @@ void store_append(struct store_txn *txn, enum store_table table, struct bytes ke
                   struct bytes value);
 /* Without complaint if there is none. */
 void store_delete(struct store_txn *txn, enum store_table table, struct bytes key);
+/* Whether the file holds exactly the trees and free pages that this read transaction's snapshot
+ * says (pages.h): DAMAGED, MEMORY, IO; RETRY, and it must be begun again, if that can no longer be
+ * told. */
+struct pages;
+MUST_USE enum kith_err store_check_pages(struct store_txn *txn, struct pages *pages);
+
 /* The number of keys of a table. */
 uint64_t store_count(struct store_txn *txn, enum store_table table);
 
