@@ -483,7 +483,7 @@ static enum kith_err check_unsigned(struct editor *editor, struct store_txn *txn
     if (!err && visit.life.sign)
         return home_fail(editor->kith, KITH_SIGNED,
                          "this visit is signed and stays as it is: say it in an addendum, with "
-                         "'kith visit addendum'");
+                         "'kith visit addend'");
     return err;
 }
 

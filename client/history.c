@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/home.h"
+#include "client/access.h"
 #include "client/visit.h"
 #include "protocol/hlc.h"
 
@@ -272,6 +272,8 @@ int kith_record_history(struct kith *kith, const char *word, const char *id,
     if (!err)
         err = collect(&historian, &txn, &found);
     store_abort(&txn);
+    if (!err)
+        access_opened(kith, historian.type, found.record.id);
     if (!err)
         err = publish(historian.made);
     if (err)

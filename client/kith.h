@@ -200,6 +200,33 @@ struct kith_alarm {
 /* All that were ever raised. An array that the caller frees with kith_free. */
 KITH_API int kith_alarms(struct kith *kith, struct kith_alarm **alarms, size_t *count);
 
+/* What was looked at on this device, oldest first: each entry is linked to the one before. */
+struct kith_access {
+    uint64_t seq;
+    uint64_t time_ms;
+    const char *did;       /* opened, listed, exported */
+    const char *what;      /* the type of the records; search; the form of an export */
+    char id[KITH_ID_TEXT]; /* of the record that was opened; "" */
+    uint64_t records;
+};
+/* An array that the caller frees with kith_free. DAMAGED if the log is not what was written. */
+KITH_API int kith_access_log(struct kith *kith, struct kith_access **rows, size_t *count);
+
+/* Checks every page, row, hash, chain and signature of the home, and that its records are what the
+ * changes make. What is wrong is in `verified`; an error says that it could not be looked at. */
+#define KITH_FAULTS_MAX 64
+struct kith_fault {
+    const char *table;
+    char where[160];
+    int reason;
+};
+struct kith_verified {
+    uint64_t checked;
+    uint64_t fault_count;
+    struct kith_fault faults[KITH_FAULTS_MAX];
+};
+KITH_API int kith_verify(struct kith *kith, struct kith_verified *verified);
+
 struct kith_person {
     uint32_t number;
     char name[KITH_NAME_TEXT];

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/home.h"
+#include "client/access.h"
 #include "client/shower.h"
 #include "protocol/hlc.h"
 #include "protocol/seal.h"
@@ -302,6 +302,8 @@ int kith_record_show(struct kith *kith, const char *word, const char *id,
     store_abort(&txn);
     if (err)
         kith_record_free(record);
+    else
+        access_opened(kith, type, found.record.id);
     return err;
 }
 
@@ -407,6 +409,8 @@ int kith_record_list(struct kith *kith, const char *word, const struct kith_filt
                        &lister);
     store_abort(&txn);
     err = err ? err : lister.err;
+    if (!err)
+        access_listed(kith, lister.type, (*list)->count);
     if (err)
         kith_list_free(list);
     else if ((*list)->count > 0)

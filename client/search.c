@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/home.h"
+#include "client/access.h"
 #include "client/shower.h"
 #include "client/visit.h"
 
@@ -145,5 +145,7 @@ int kith_search(struct kith *kith, const char *const *words, size_t count, struc
     store_abort(&txn);
     if (err)
         kith_list_free(list);
+    else
+        access_listed(kith, NULL, (*list)->count);
     return err;
 }

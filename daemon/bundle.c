@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "daemon/keys.h"
+#include "store/audit.h"
 #include "store/bundle_file.h"
 #include "store/bundle_ledger.h"
 
@@ -192,14 +193,30 @@ static enum kith_err answer_news(struct reading *reading)
     return err;
 }
 
+/* Who was given an answer by hand is written down like who was served. */
+static enum kith_err audit_bundle(struct reading *reading)
+{
+    const struct audit_entry entry = {.kind = AUDIT_BUNDLE,
+                                      .time_ms = now_ms(),
+                                      .device = reading->outbox.device,
+                                      .what = reading->options->answer ? AUDIT_BUNDLE_ANSWERED
+                                                                       : AUDIT_BUNDLE_READ,
+                                      .first = reading->outbox.stored};
+    enum kith_err err = ledger_note(reading->ledger, &entry);
+
+    return err ? err : ledger_flush(reading->ledger, entry.time_ms, true);
+}
+
 static enum kith_err answer_end(struct reading *reading)
 {
     enum kith_err err = KITH_OK;
 
     if (!reading->options->answer || !reading->target.has_held)
-        return KITH_OK;
+        return audit_bundle(reading);
     if (reading->outbox.has_pull)
         err = answer_news(reading);
+    if (!err)
+        err = audit_bundle(reading);
     return err ? err : target_commit(&reading->target);
 }
 

@@ -32,7 +32,7 @@ static const struct {
     {KITH_IO, "Nothing is acknowledged any more. Check the disk, then start again."},
 };
 
-static enum exit_code refuse(const char *what, enum kith_err err)
+enum exit_code refuse(const char *what, enum kith_err err)
 {
     const char *sentence =
         err == KITH_PASSPHRASE ? "the keys do not open the store" : error_text(err);
@@ -44,13 +44,12 @@ static enum exit_code refuse(const char *what, enum kith_err err)
     return EXIT_REFUSED;
 }
 
-/* What a command printed is worth nothing if it did not get out. */
-static enum exit_code done(void)
+enum exit_code done(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : refuse("standard output", KITH_IO);
 }
 
-static enum exit_code misused(const char *why)
+enum exit_code misused(const char *why)
 {
     (void)fprintf(stderr, "kithd: %s\n", why);
     return EXIT_USAGE;

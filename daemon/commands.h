@@ -16,11 +16,25 @@ struct options {
     const char *address;
     const char *name;
     const char *config;
+    const char *device;
+    const char *circle;
+    const char *since;
+    const char *known;
     bool is_json;
 };
 
 enum exit_code command_init(const struct options *options);
 enum exit_code command_run(const struct options *options);
 enum exit_code command_stats(const struct options *options);
+/* In inspect.c. */
+enum exit_code command_verify(const struct options *options);
+enum exit_code command_audit(const struct options *options);
+
+/* For the commands: what went wrong with `what`, and what to do next; and that a command line
+ * cannot be. */
+enum exit_code refuse(const char *what, enum kith_err err);
+enum exit_code misused(const char *why);
+/* What a command printed is worth nothing if it did not get out. */
+enum exit_code done(void);
 
 #endif

@@ -35,6 +35,7 @@ struct committer {
     struct news news;  /* since committer_take */
     struct news taken; /* what it handed out */
     bool is_ending;
+    uint64_t flush_ms;     /* when a flush was asked for; 0: not */
     enum kith_err failure; /* written by the thread alone */
     /* The thread's own. */
     struct ingest *batch[COMMIT_INTAKES_MAX];
@@ -61,18 +62,21 @@ static void queue_drop(struct queue *queue, struct intake **last)
         queue->end = &queue->first;
 }
 
-/* Waits for work. The head of a list of `count` intakes, NULL when it is time to end. */
+/* Waits for work. The head of a list of `count` intakes; NULL, and `flush_ms`, if there is just the
+ * audit log to write; NULL and 0 when it is time to end. */
 static struct intake *take_batch(struct committer *committer, uint32_t *count,
-                                 struct intake ***last)
+                                 struct intake ***last, uint64_t *flush_ms)
 {
     size_t bytes = 0;
 
     (void)pthread_mutex_lock(&committer->mutex);
-    while (!committer->waiting.first && !committer->is_ending)
+    while (!committer->waiting.first && !committer->is_ending && !committer->flush_ms)
         (void)pthread_cond_wait(&committer->has_work, &committer->mutex);
     struct intake *first = committer->waiting.first;
     *last = &committer->waiting.first;
     *count = 0;
+    *flush_ms = first ? 0 : committer->flush_ms;
+    committer->flush_ms = 0;
     while (**last && *count < COMMIT_INTAKES_MAX && bytes < COMMIT_BYTES_MAX) {
         committer->batch[(*count)++] = &(**last)->ingest;
         bytes += (**last)->ingest.frames.len;
@@ -139,15 +143,35 @@ static void commit_batch(struct committer *committer, struct intake *first, uint
     give_back(committer, first, last, failure, &news);
 }
 
+static void flush(struct committer *committer, uint64_t now_ms)
+{
+    enum kith_err err =
+        committer->failure ? KITH_OK : ledger_flush(committer->ledger, now_ms, false);
+
+    if (!err)
+        return;
+    log_event(LOG_COMMIT_FAILED, 0, 0, err);
+    if (is_passing(err))
+        return;
+    (void)pthread_mutex_lock(&committer->mutex);
+    committer->failure = err;
+    (void)pthread_mutex_unlock(&committer->mutex);
+    committer->wake(committer->owner);
+}
+
 static void *commit_thread(void *argument)
 {
     struct committer *committer = argument;
     struct intake *first;
     struct intake **last;
     uint32_t count;
+    uint64_t flush_ms;
 
-    while ((first = take_batch(committer, &count, &last)) != NULL)
-        commit_batch(committer, first, count, last);
+    while ((first = take_batch(committer, &count, &last, &flush_ms)) != NULL || flush_ms)
+        if (first)
+            commit_batch(committer, first, count, last);
+        else
+            flush(committer, flush_ms);
     return NULL;
 }
 
@@ -197,6 +221,14 @@ void committer_add(struct committer *committer, struct intake *intake)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     queue_append(&committer->waiting, intake, &intake->next);
+    (void)pthread_cond_signal(&committer->has_work);
+    (void)pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_flush(struct committer *committer, uint64_t now_ms)
+{
+    (void)pthread_mutex_lock(&committer->mutex);
+    committer->flush_ms = now_ms;
     (void)pthread_cond_signal(&committer->has_work);
     (void)pthread_mutex_unlock(&committer->mutex);
 }

@@ -28,6 +28,8 @@ MUST_USE enum kith_err committer_new(struct committer **committer, struct ledger
 void committer_free(struct committer **committer);
 
 void committer_add(struct committer *committer, struct intake *intake);
+/* Writes what waits for the audit log, if nothing else is to be stored soon. */
+void committer_flush(struct committer *committer, uint64_t now_ms);
 
 /* What came back since the last call: a list by `next`, the first one first. */
 struct committed {

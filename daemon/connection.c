@@ -9,6 +9,7 @@
 #include "daemon/fetch.h"
 #include "daemon/log.h"
 #include "protocol/seal.h"
+#include "store/audit.h"
 
 static void connection_drive(struct connection *connection);
 
@@ -67,6 +68,19 @@ static void end_greeting(struct connection *connection)
         hub_note_failed_handshake(connection->hub, connection->session.err);
 }
 
+static void audit_session(struct connection *connection, uint64_t seconds, enum kith_err err)
+{
+    const struct audit_entry entry = {.kind = AUDIT_SESSION,
+                                      .time_ms = connection_clock_ms(),
+                                      .device = connection->device,
+                                      .what = connection->session.channel.mode,
+                                      .first = seconds,
+                                      .second = (uint64_t)err};
+
+    if (ledger_note(connection->hub->ledger, &entry))
+        connection->hub->unaudited_count++;
+}
+
 /* What the session does not need any more while its last bytes go out. */
 static void leave(struct connection *connection)
 {
@@ -79,9 +93,10 @@ static void leave(struct connection *connection)
     hub_account(connection, 0, 0);
     devices_remove(&hub->devices, connection);
     if (connection->device) {
+        uint64_t seconds = (uv_now(&hub->loop) - connection->opened_ms) / 1000;
         hub->session_count--;
-        log_event(LOG_SESSION_CLOSED, connection->device,
-                  (uv_now(&hub->loop) - connection->opened_ms) / 1000, err);
+        log_event(LOG_SESSION_CLOSED, connection->device, seconds, err);
+        audit_session(connection, seconds, err);
     }
 }
 

@@ -19,7 +19,8 @@
     X(turned_away, refused_count)                                                                  \
     X(handshakes_failed, failed_count)                                                             \
     X(waiting_bytes, waiting_bytes)                                                                \
-    X(fetches, fetch_count)
+    X(fetches, fetch_count)                                                                        \
+    X(unaudited, unaudited_count)
 
 struct control_figures {
 #define CONTROL_FIELD(figure, source) uint64_t figure;

@@ -11,6 +11,7 @@
 #include "daemon/keys.h"
 #include "daemon/log.h"
 #include "protocol/seal.h"
+#include "store/audit.h"
 
 #define SWEEP_MS    1000
 #define TELL_SWEEPS 60 /* between two lines of the log about strangers */
@@ -293,6 +294,8 @@ static void on_sweep(uv_timer_t *timer)
     if (++hub->sweep_count % TELL_SWEEPS == 0)
         tell_of_strangers(hub);
     listener_resume(&hub->listener);
+    if (ledger_has_notes(hub->ledger))
+        committer_flush(hub->committer, connection_clock_ms());
     each_connection(hub, is_over ? connection_close : sweep_connection);
 }
 
@@ -403,14 +406,34 @@ static struct ledger_stats count_stored(struct hub *hub)
     return stats;
 }
 
+static void audit_hub(struct hub *hub, enum audit_hub_did did)
+{
+    const struct audit_entry entry = {
+        .kind = AUDIT_HUB, .time_ms = connection_clock_ms(), .what = did, .first = hub->port};
+
+    if (ledger_note(hub->ledger, &entry))
+        hub->unaudited_count++;
+}
+
+/* The last words of the audit log, once the commit thread has ended. */
+static void end_audit(struct hub *hub)
+{
+    if (hub->failure)
+        return;
+    audit_hub(hub, AUDIT_STOPPED);
+    hub->failure = ledger_flush(hub->ledger, connection_clock_ms(), true);
+}
+
 enum kith_err hub_run(struct hub *hub)
 {
+    audit_hub(hub, AUDIT_STARTED);
     log_event(LOG_STARTED, hub->port, count_stored(hub).devices, KITH_OK);
     (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);
     (void)uv_signal_start(&hub->interrupt, on_signal, SIGINT);
     (void)uv_timer_start(&hub->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     tell_of_strangers(hub);
+    end_audit(hub);
     log_event(LOG_STOPPED, count_stored(hub).changes, 0, hub->failure);
     return hub->failure;
 }

@@ -64,7 +64,8 @@ struct hub {
     uint64_t told_refused_count; /* the same when they were last told of */
     uint64_t told_failed_count;
     enum kith_err failed_err;
-    uint64_t chance; /* of a generator that needs not be secret */
+    uint64_t unaudited_count; /* sessions whose end the audit log had no room for */
+    uint64_t chance;          /* of a generator that needs not be secret */
     uint32_t sweep_count;
     uint16_t port;
     bool is_looped; /* the loop is there */

@@ -33,6 +33,11 @@ static const struct command {
      "ready"},
     {"stats", command_stats, "dj", "--data DIR [--json]",
      "what the hub holds, whether it runs or not"},
+    {"verify", command_verify, "dkj", "--data DIR [--known SEQ:HASH] [--json]",
+     "checks every page, row, hash, chain and signature, whether it runs or not"},
+    {"audit", command_audit, "dvisj",
+     "--data DIR [--circle ID] [--device N] [--since TIME] [--json]",
+     "who was given what, when; who let whom in; each entry linked to the one before"},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
@@ -61,11 +66,10 @@ static enum exit_code show_usage(const struct command *command)
 
 static void take_option(struct options *options, int letter, const char *value)
 {
-    const char **const texts[] = {['d'] = &options->data,
-                                  ['l'] = &options->listen,
-                                  ['a'] = &options->address,
-                                  ['n'] = &options->name,
-                                  ['c'] = &options->config};
+    const char **const texts[] = {
+        ['d'] = &options->data,   ['l'] = &options->listen, ['a'] = &options->address,
+        ['n'] = &options->name,   ['c'] = &options->config, ['v'] = &options->device,
+        ['i'] = &options->circle, ['s'] = &options->since,  ['k'] = &options->known};
 
     if (letter == 'j')
         options->is_json = true;
@@ -79,6 +83,8 @@ static enum exit_code run_command(const struct command *command, int argc, char 
         {"data", required_argument, NULL, 'd'},    {"listen", required_argument, NULL, 'l'},
         {"address", required_argument, NULL, 'a'}, {"name", required_argument, NULL, 'n'},
         {"config", required_argument, NULL, 'c'},  {"json", no_argument, NULL, 'j'},
+        {"device", required_argument, NULL, 'v'},  {"circle", required_argument, NULL, 'i'},
+        {"since", required_argument, NULL, 's'},   {"known", required_argument, NULL, 'k'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct options options = {0};

@@ -10,7 +10,7 @@
 
 enum recovery_kind { RECOVERY_SLOTS = 1, RECOVERY_REQUEST = 2, RECOVERY_REPLY = 3 };
 
-#define ANSWER_BYTES (SEALED_OVERHEAD + RECOVERY_TEXT_BYTES)
+#define ANSWER_BYTES (SEAL_TO_OVERHEAD + RECOVERY_TEXT_BYTES)
 
 /* What a sealed text begins with: it is good for this purpose and no other. */
 static void purpose_write(enum seal_tag tag, struct bytes context, uint8_t to[static HASH_BYTES])

@@ -193,7 +193,7 @@ enum kith_err box_open(const struct epoch_place *place, const uint8_t secret[sta
 enum kith_err seal_to(const uint8_t recipient[static KEY_BYTES], struct bytes text,
                       struct buffer *sealed)
 {
-    uint8_t *to = buffer_extend(sealed, text.len + SEALED_OVERHEAD);
+    uint8_t *to = buffer_extend(sealed, text.len + SEAL_TO_OVERHEAD);
 
     if (!to)
         return sealed->err;
@@ -204,7 +204,7 @@ enum kith_err seal_open(const uint8_t secret[static KEY_BYTES], struct bytes sea
 {
     uint8_t public_key[KEY_BYTES];
 
-    if (sealed.len < SEALED_OVERHEAD)
+    if (sealed.len < SEAL_TO_OVERHEAD)
         return KITH_DECRYPT;
     seal_box_public(secret, public_key);
     return crypto_box_seal_open(text, sealed.ptr, sealed.len, public_key, secret) ? KITH_DECRYPT

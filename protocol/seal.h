@@ -50,7 +50,11 @@
     X(BUNDLE_PULL, "kith/1 bundle pull")                                                           \
     X(RECOVERY_KEY, "kith/1 recovery key")                                                         \
     X(RECOVERY_ANSWER, "kith/1 recovery answer")                                                   \
-    X(RECOVERY_CHECK, "kith/1 recovery check number")
+    X(RECOVERY_CHECK, "kith/1 recovery check number")                                              \
+    X(AUDIT_ENTRY, "kith/1 audit entry")                                                           \
+    X(AUDIT_HEAD, "kith/1 audit head")                                                             \
+    X(AUDIT_SIGN, "kith/1 audit checkpoint")                                                       \
+    X(RECORD_DIGEST, "kith/1 merged record")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,
@@ -120,12 +124,12 @@ MUST_USE enum kith_err box_seal(const struct epoch_place *place,
 MUST_USE enum kith_err box_open(const struct epoch_place *place,
                                 const uint8_t secret[static KEY_BYTES],
                                 const uint8_t box[static BOX_BYTES], uint8_t key[static KEY_BYTES]);
-/* Any text to one recipient, its sender unknown: `sealed` grows by text + SEALED_OVERHEAD. Its
+/* Any text to one recipient, its sender unknown: `sealed` grows by text + SEAL_TO_OVERHEAD. Its
  * first bytes must say what it is for. */
-#define SEALED_OVERHEAD 48
+#define SEAL_TO_OVERHEAD 48
 MUST_USE enum kith_err seal_to(const uint8_t recipient[static KEY_BYTES], struct bytes text,
                                struct buffer *sealed);
-/* `text` has room for sealed.len - SEALED_OVERHEAD. KITH_DECRYPT if it is not for this secret. */
+/* `text` has room for sealed.len - SEAL_TO_OVERHEAD. KITH_DECRYPT if it is not for this secret. */
 MUST_USE enum kith_err seal_open(const uint8_t secret[static KEY_BYTES], struct bytes sealed,
                                  uint8_t *text);
 void epoch_wrap(const struct epoch_place *place, const uint8_t key[static KEY_BYTES],

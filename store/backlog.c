@@ -53,7 +53,18 @@ struct loader {
     uint32_t room;
     struct run_writer run;
     struct backlog *backlog;
+    struct handed *handed; /* what of each circle is in this batch */
+    uint32_t handed_count;
+    uint32_t handed_room;
     bool is_full;
+};
+
+/* For the audit log. */
+struct handed {
+    uint32_t circle;
+    uint8_t id[ID_BYTES];
+    uint32_t changes;
+    uint32_t entries;
 };
 
 void backlog_init(struct backlog *backlog)
@@ -174,6 +185,33 @@ static bool has_room(struct loader *loader, size_t bytes)
     return !loader->is_full;
 }
 
+/* Counted in the order of circles found; a batch has few. */
+static void note_handed(struct loader *loader, const struct circle *circle, uint32_t number,
+                        bool is_entry)
+{
+    uint32_t i = loader->handed_count;
+
+    while (i > 0 && loader->handed[i - 1].circle != number)
+        i--;
+    if (i == 0 && loader->handed_count == loader->handed_room) {
+        uint32_t room = loader->handed_room ? loader->handed_room * 2 : 16;
+        struct handed *larger = realloc(loader->handed, room * sizeof *larger);
+        if (!larger) {
+            store_fail(&loader->txn, KITH_MEMORY);
+            return;
+        }
+        loader->handed = larger;
+        loader->handed_room = room;
+    }
+    if (i == 0) {
+        i = ++loader->handed_count;
+        loader->handed[i - 1] = (struct handed){.circle = number};
+        memcpy(loader->handed[i - 1].id, circle->id, ID_BYTES);
+    }
+    loader->handed[i - 1].changes += !is_entry;
+    loader->handed[i - 1].entries += is_entry;
+}
+
 static void load_roster(struct loader *loader)
 {
     struct bytes entry;
@@ -215,6 +253,7 @@ static bool load_entry(struct loader *loader, const struct circle *circle,
     }
     run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
     circle_frame_write(&loader->backlog->frames, circle->id, (uint32_t)item->n, entry, boxes);
+    note_handed(loader, circle, item->circle, true);
     return true;
 }
 
@@ -236,6 +275,7 @@ static bool load_change(struct loader *loader, const struct circle *circle,
     if (!is_own)
         digest_add(loader->position.digest, item->id);
     loader->backlog->change_count++;
+    note_handed(loader, circle, item->circle, false);
     return true;
 }
 
@@ -269,6 +309,7 @@ static bool load_held(struct loader *loader, const struct circle *circle,
         store_fail(&loader->txn, KITH_DAMAGED);
     run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
     held_write(&loader->backlog->frames, &held);
+    note_handed(loader, circle, item->circle, false);
     return true;
 }
 
@@ -390,6 +431,24 @@ static void know_device(struct loader *loader, struct ledger *ledger)
     (void)pthread_rwlock_unlock(&ledger->roster_lock);
 }
 
+/* Nothing is handed out that is not on its way into the audit log. */
+static enum kith_err audit_handed(struct ledger *ledger, const struct loader *loader)
+{
+    enum kith_err err = KITH_OK;
+
+    for (uint32_t i = 0; i < loader->handed_count && !err; i++) {
+        const struct handed *handed = &loader->handed[i];
+        struct audit_entry entry = {.kind = AUDIT_DELIVERED,
+                                    .device = loader->device,
+                                    .has_subject = true,
+                                    .first = handed->changes,
+                                    .second = handed->entries};
+        memcpy(entry.subject, handed->id, ID_BYTES);
+        err = ledger_note(ledger, &entry);
+    }
+    return err;
+}
+
 enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
                           bool roster_only, struct backlog *backlog)
 {
@@ -417,5 +476,10 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
     position_write(&loader.position, backlog);
     backlog->is_up_to_date = !loader.is_full;
     enum kith_err err = store_commit(&loader.txn);
-    return err ? err : backlog->frames.err;
+    if (!err)
+        err = backlog->frames.err;
+    if (!err)
+        err = audit_handed(ledger, &loader);
+    free(loader.handed);
+    return err;
 }

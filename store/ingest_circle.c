@@ -237,6 +237,21 @@ static void store_entry(struct committer *committer, struct touched *touched,
     entry_follow(committer, touched, item, entry, sequence);
 }
 
+static void audit_entry_of_circle(struct committer *committer, const struct ingest *ingest,
+                                  const struct touched *touched, const struct circle_entry *entry)
+{
+    struct audit_entry audited = {.kind = AUDIT_CIRCLE,
+                                  .time_ms = ingest->now_s * 1000,
+                                  .device = entry->author,
+                                  .has_subject = true,
+                                  .what = entry->type,
+                                  .first = touched->circle.count,
+                                  .second = entry->cut_count};
+
+    memcpy(audited.subject, touched->circle.id, ID_BYTES);
+    audit_add(&committer->audit, &audited);
+}
+
 void commit_circle(struct committer *committer, struct ingest *ingest, struct ingest_item *item)
 {
     struct touched *touched = touch_circle(committer, item->circle);
@@ -259,6 +274,7 @@ void commit_circle(struct committer *committer, struct ingest *ingest, struct in
         item->verdict = append_entry(committer, touched, item);
     if (!item->verdict) {
         store_entry(committer, touched, item, &entry);
+        audit_entry_of_circle(committer, ingest, touched, &entry);
         admit_lifted(committer, touched, cuts, cut_count);
     }
     arena_clear(&arena);

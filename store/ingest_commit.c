@@ -261,6 +261,13 @@ static void commit_roster(struct committer *committer, struct ingest *ingest,
     if (item->verdict)
         return;
     hub_roster_put(&committer->txn, ledger->roster.count, item->entry);
+    audit_add(&committer->audit,
+              &(struct audit_entry){.kind = AUDIT_ROSTER,
+                                    .time_ms = ingest->now_s * 1000,
+                                    .device = entry.author,
+                                    .what = entry.type,
+                                    .first = ledger->roster.count,
+                                    .second = entry.device ? entry.device : entry.person});
     ledger->news.is_everybody = true;
     if (is_enrolment(ingest, &entry)) {
         ingest->is_enrolled = true;
@@ -427,10 +434,27 @@ static void sign_receipt(const struct ledger *ledger, struct ingest *ingest)
     seal_sign(SEAL_RECEIPT_SIGN, ledger->keys.sign_secret, hash, ingest->signature);
 }
 
-static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, uint32_t count)
+/* What happened outside of commits since the last one. */
+static void write_notes(struct committer *committer)
 {
-    struct committer committer = {.ledger = ledger, .txn = store_begin(ledger->store, STORE_WRITE)};
+    const struct notes *notes = &committer->ledger->taken;
 
+    for (uint32_t i = 0; i < notes->count; i++) {
+        struct audit_entry entry = notes->entries[i];
+        if (!entry.time_ms)
+            entry.time_ms = committer->now_ms;
+        audit_add(&committer->audit, &entry);
+    }
+}
+
+static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, uint32_t count,
+                                 uint64_t now_ms, bool sign)
+{
+    struct committer committer = {
+        .ledger = ledger, .txn = store_begin(ledger->store, STORE_WRITE), .now_ms = now_ms};
+
+    committer.audit = audit_begin(&committer.txn, TABLE_HUB_AUDIT);
+    write_notes(&committer);
     ledger->news.count = 0;
     ledger->news.is_everybody = false;
     for (uint32_t i = 0; i < count; i++)
@@ -438,6 +462,9 @@ static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, u
             commit_ingest(&committer, batch[i]);
     touched_clear(&committer);
     free(committer.touched);
+    if (sign || audit_is_due(&committer.audit, now_ms))
+        audit_sign(&committer.audit, now_ms, ledger->keys.sign_secret);
+    audit_end(&committer.audit);
     enum kith_err err = store_commit(&committer.txn);
     if (err) {
         (void)pthread_rwlock_wrlock(&ledger->roster_lock);
@@ -449,13 +476,33 @@ static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, u
     return err;
 }
 
+static enum kith_err commit(struct ledger *ledger, struct ingest **batch, uint32_t count,
+                            uint64_t now_ms, bool sign)
+{
+    enum kith_err err = ledger_take_notes(ledger);
+
+    if (err)
+        return err;
+    do
+        err = commit_once(ledger, batch, count, now_ms, sign);
+    while (err == KITH_RETRY);
+    if (!err)
+        ledger->taken.count = 0;
+    return err;
+}
+
+enum kith_err ledger_flush(struct ledger *ledger, uint64_t now_ms, bool sign)
+{
+    return commit(ledger, NULL, 0, now_ms, sign);
+}
+
 enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count)
 {
-    enum kith_err err;
+    uint64_t now_s = 0;
 
-    do {
-        err = commit_once(ledger, batch, count);
-    } while (err == KITH_RETRY);
+    for (uint32_t i = 0; i < count; i++)
+        now_s = batch[i]->now_s > now_s ? batch[i]->now_s : now_s;
+    enum kith_err err = commit(ledger, batch, count, now_s * 1000, false);
     for (uint32_t i = 0; i < count && !err; i++)
         if (!batch[i]->err)
             sign_receipt(ledger, batch[i]);

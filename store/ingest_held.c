@@ -77,6 +77,13 @@ enum kith_err held_commit(struct committer *committer, const struct ingest *inge
                            .leaving = leaving_of(committer, touched, item->device)};
     memcpy(row.id, item->id, HASH_BYTES);
     hub_held_put(txn, &row);
+    struct audit_entry audited = {.kind = AUDIT_HELD,
+                                  .time_ms = ingest->now_s * 1000,
+                                  .device = item->device,
+                                  .has_subject = true,
+                                  .first = item->n};
+    memcpy(audited.subject, touched->circle.id, ID_BYTES);
+    audit_add(&committer->audit, &audited);
     return KITH_HELD;
 }
 

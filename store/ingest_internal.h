@@ -16,6 +16,8 @@ struct touched {
 struct committer {
     struct ledger *ledger;
     struct store_txn txn;
+    struct audit audit;
+    uint64_t now_ms;
     struct touched *touched; /* of the current ingest */
     uint32_t touched_count;
     uint32_t touched_room;

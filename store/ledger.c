@@ -78,6 +78,7 @@ enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *o
     ledger->keys = *options->keys;
     roster_init(&ledger->roster);
     (void)pthread_rwlock_init(&ledger->roster_lock, NULL);
+    (void)pthread_mutex_init(&ledger->notes_lock, NULL);
     enum kith_err err = store_open(&ledger->store, &store_options);
     if (!err)
         err = read_incarnation(ledger);
@@ -96,6 +97,9 @@ void ledger_close(struct ledger **ledger)
     store_close(&(*ledger)->store);
     roster_clear(&(*ledger)->roster);
     (void)pthread_rwlock_destroy(&(*ledger)->roster_lock);
+    (void)pthread_mutex_destroy(&(*ledger)->notes_lock);
+    free((*ledger)->notes.entries);
+    free((*ledger)->taken.entries);
     free((*ledger)->attempts);
     free((*ledger)->news.devices);
     seal_wipe(&(*ledger)->keys, sizeof(*ledger)->keys);
@@ -106,6 +110,67 @@ void ledger_close(struct ledger **ledger)
 void ledger_incarnation(const struct ledger *ledger, uint8_t incarnation[static INCARNATION_BYTES])
 {
     memcpy(incarnation, ledger->incarnation, INCARNATION_BYTES);
+}
+
+static enum kith_err notes_add(struct notes *notes, const struct audit_entry *entries,
+                               uint32_t count)
+{
+    uint32_t room = notes->room ? notes->room : 64;
+
+    while (room < notes->count + count)
+        room *= 2;
+    struct audit_entry *larger =
+        room > notes->room ? realloc(notes->entries, room * sizeof *larger) : notes->entries;
+    if (!larger)
+        return KITH_MEMORY;
+    notes->entries = larger;
+    notes->room = room;
+    if (count > 0)
+        memcpy(notes->entries + notes->count, entries, count * sizeof *entries);
+    notes->count += count;
+    return KITH_OK;
+}
+
+enum kith_err ledger_note(struct ledger *ledger, const struct audit_entry *entry)
+{
+    (void)pthread_mutex_lock(&ledger->notes_lock);
+    enum kith_err err =
+        ledger->notes.count < NOTES_MAX ? notes_add(&ledger->notes, entry, 1) : KITH_BUSY;
+    (void)pthread_mutex_unlock(&ledger->notes_lock);
+    return err;
+}
+
+bool ledger_has_notes(struct ledger *ledger)
+{
+    (void)pthread_mutex_lock(&ledger->notes_lock);
+    bool has_notes = ledger->notes.count > 0;
+    (void)pthread_mutex_unlock(&ledger->notes_lock);
+    return has_notes;
+}
+
+enum kith_err ledger_audit(struct ledger *ledger, ledger_audit_visit *visit, void *owner)
+{
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    struct audit_walk walk = audit_walk_begin(&txn, TABLE_HUB_AUDIT, ledger->keys.sign_public);
+    struct audit_entry entry;
+    bool goes_on = true;
+
+    while (goes_on && audit_walk_next(&walk, &entry)) {
+        goes_on = visit(owner, &entry);
+        store_forget(&txn);
+    }
+    audit_walk_end(&walk);
+    return store_commit(&txn);
+}
+
+enum kith_err ledger_take_notes(struct ledger *ledger)
+{
+    (void)pthread_mutex_lock(&ledger->notes_lock);
+    enum kith_err err = notes_add(&ledger->taken, ledger->notes.entries, ledger->notes.count);
+    if (!err)
+        ledger->notes.count = 0;
+    (void)pthread_mutex_unlock(&ledger->notes_lock);
+    return err;
 }
 
 uint64_t ledger_written(struct ledger *ledger, uint32_t device)

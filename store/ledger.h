@@ -91,6 +91,18 @@ void ledger_verify(struct ledger *ledger, struct ingest *ingest);
 /* Stores what is admissible of all of them in one durable transaction and composes their answers.
  * If it fails, nothing was stored and every session must end with the error. */
 MUST_USE enum kith_err ledger_commit(struct ledger *ledger, struct ingest **batch, uint32_t count);
+/* Something for the audit log (store/audit.h): written with the next commit or flush, with its time
+ * if it has none. What the ledger does itself it notes itself. Any thread. BUSY if too much waits;
+ * then what was to be noted must not happen. */
+struct audit_entry;
+MUST_USE enum kith_err ledger_note(struct ledger *ledger, const struct audit_entry *entry);
+/* Hands out the audit log, oldest first, until `visit` says false. DAMAGED where a link or a
+ * checkpoint is wrong: what was handed out before that is right. */
+typedef bool ledger_audit_visit(void *owner, const struct audit_entry *entry);
+MUST_USE enum kith_err ledger_audit(struct ledger *ledger, ledger_audit_visit *visit, void *owner);
+bool ledger_has_notes(struct ledger *ledger);
+/* Writes what waits; `sign`: with a checkpoint at the end. On the thread that commits. */
+MUST_USE enum kith_err ledger_flush(struct ledger *ledger, uint64_t now_ms, bool sign);
 /* Whom the last ledger_commit concerns: devices that may have something to fetch now, some of them
  * named twice, or everybody. What was stored before is no news. On the thread that commits, valid
  * until the next commit. */

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "store/audit.h"
 #include "store/hub_rows.h"
 #include "store/ledger.h"
 
@@ -17,6 +18,14 @@ struct news {
     bool is_everybody;
 };
 
+/* Entries for the audit log that wait for a commit. */
+#define NOTES_MAX 65536
+struct notes {
+    struct audit_entry *entries;
+    uint32_t count;
+    uint32_t room;
+};
+
 struct ledger {
     struct store *store;
     struct ledger_keys keys;
@@ -25,7 +34,10 @@ struct ledger {
     struct roster roster;
     uint8_t *attempts; /* per device number - 1, of invitations; grows with the roster */
     uint32_t attempts_room;
-    struct news news; /* of the commit under way or the last one; the committing thread's */
+    pthread_mutex_t notes_lock; /* of `notes` */
+    struct notes notes;
+    struct notes taken; /* by the commit under way; the committing thread's */
+    struct news news;   /* of the commit under way or the last one; the committing thread's */
 };
 
 /* One thing to be stored, as ledger_verify found it. Views live in the ingest's frames. */
@@ -47,6 +59,8 @@ struct ingest_item {
 
 /* One more attempt on an invitation; TOO_MANY once there were enough. Takes the roster's lock. */
 MUST_USE enum kith_err ledger_count_attempt(struct ledger *ledger, uint32_t device);
+/* What waits for the audit log is the committing thread's from here on, until it is written. */
+MUST_USE enum kith_err ledger_take_notes(struct ledger *ledger);
 /* Reads the roster from the store anew. */
 MUST_USE enum kith_err ledger_read_roster(struct ledger *ledger);
 

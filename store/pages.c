@@ -158,8 +158,8 @@ static const uint8_t *page_at(struct walker *walker, uint64_t page, uint64_t cou
     return walker->file.ptr + page * walker->page_bytes;
 }
 
-/* The value of a node that lies on pages of its own. A smaller value that took the place of a larger
- * one keeps its pages. */
+/* The value of a node that lies on pages of its own. A smaller value that took the place of a
+ * larger one keeps its pages. */
 static struct bytes big_value(struct walker *walker, struct climb *climb, uint64_t page, size_t len)
 {
     uint64_t least = (PAGE_HEAD - 1 + (uint64_t)len) / walker->page_bytes + 1;
@@ -221,8 +221,7 @@ static bool key_fits(const struct climb *climb, struct bytes key)
 static void walk_tree(struct walker *walker, enum tree_kind kind, const struct tree *said);
 
 /* One node of a leaf; the view runs through its page's end. */
-static void walk_entry(struct walker *walker, struct climb *climb, uint64_t page,
-                       struct bytes node)
+static void walk_entry(struct walker *walker, struct climb *climb, uint64_t page, struct bytes node)
 {
     size_t key_len = read_u16(node.ptr + 6);
     uint16_t flags = read_u16(node.ptr + 4);

@@ -5,10 +5,10 @@
  *
  * LMDB believes what it maps: a damaged page number makes it read outside of the file, and a
  * damaged header makes it take an older state for the newest. This reads the same file with bounds
- * and follows every page: each page of the file belongs to exactly one tree or is free, keys ascend,
- * counts agree, and the snapshot is the newest that was committed. What stands in a value is not
- * looked at. Source: LMDB 0.9.24, mdb.c (struct MDB_page, MDB_node, MDB_meta, MDB_db), data version
- * 1, 64 bits, little-endian.
+ * and follows every page: each page of the file belongs to exactly one tree or is free, keys
+ * ascend, counts agree, and the snapshot is the newest that was committed. What stands in a value
+ * is not looked at. Source: LMDB 0.9.24, mdb.c (struct MDB_page, MDB_node, MDB_meta, MDB_db), data
+ * version 1, 64 bits, little-endian.
  */
 #ifndef KITH_STORE_PAGES_H
 #define KITH_STORE_PAGES_H

@@ -2,10 +2,10 @@
 /*
  * The sealing of stored values and the blinding of ids, under keys derived from the storage key.
  *
- * Promises: a value opens, and a mark fits, only under the same storage key, table and key, and only if no bit of it
- * changed. Not promised: that an older value of the same table and key is noticed, or how long a
- * value is. Source: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), nonces from the system;
- * BLAKE2b keyed (RFC 7693).
+ * Promises: a value opens, and a mark fits, only under the same storage key, table and key, and
+ * only if no bit of it changed. Not promised: that an older value of the same table and key is
+ * noticed, or how long a value is. Source: XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), nonces
+ * from the system; BLAKE2b keyed (RFC 7693).
  */
 #ifndef KITH_STORE_SEALED_H
 #define KITH_STORE_SEALED_H

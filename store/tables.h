@@ -36,7 +36,8 @@
     X(HUB_HELD_SUM, SEALED, "device u32", "how many are held of it, their bytes",                  \
       "hub_held_rows.c")                                                                           \
     X(HUB_REMOVAL, PLAIN, "device u32, index u32",                                                 \
-      "circle number u32, sequence of the grant and of the removal u64", "hub_held_rows.c")
+      "circle number u32, sequence of the grant and of the removal u64", "hub_held_rows.c")        \
+    X(HUB_AUDIT, SEALED, "seq u64; 0 for the end", "hash, entry; where the log ends", "audit.c")
 
 #define DEVICE_TABLES(X)                                                                           \
     X(DEVICE_META, SEALED, "name", "value", "device_rows.c")                                       \
@@ -71,7 +72,9 @@
       "device_rows.c")                                                                             \
     X(DEVICE_RECORD, SEALED, "circle number u32, type u16, record number u32", "merged record",    \
       "device_rows.c")                                                                             \
-    X(DEVICE_TOUCH, PLAIN, "record number u32, chain number u32, n u64", "nothing", "device_rows.c")
+    X(DEVICE_TOUCH, PLAIN, "record number u32, chain number u32, n u64", "nothing",                \
+      "device_rows.c")                                                                             \
+    X(DEVICE_ACCESS, SEALED, "seq u64; 0 for the end", "hash, entry; where the log ends", "audit.c")
 
 enum store_table {
 #define STORE_TABLE(name, sealing, key, value, file) TABLE_##name,

@@ -9,10 +9,10 @@
  *
  * Values are sealed on their way in and checked and opened on their way out (XChaCha20-Poly1305,
  * random nonce; table and key are the associated data, so that no value can be moved), or marked if
- * the table is PLAIN. A value that fails its check is KITH_DAMAGED. Views that reading returns live in the transaction's arena until
- * it ends or store_forget is called. Only this file and env.c know LMDB; no MDB_ code leaves them.
- * One write transaction at a time; a read transaction must be short and never open across a network
- * write. A txn belongs to the thread that began it.
+ * the table is PLAIN. A value that fails its check is KITH_DAMAGED. Views that reading returns live
+ * in the transaction's arena until it ends or store_forget is called. Only this file and env.c know
+ * LMDB; no MDB_ code leaves them. One write transaction at a time; a read transaction must be short
+ * and never open across a network write. A txn belongs to the thread that began it.
  */
 #ifndef KITH_STORE_TXN_H
 #define KITH_STORE_TXN_H

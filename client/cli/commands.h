@@ -61,7 +61,7 @@
       visit_return)                                                                                \
     X("Records", "visit void", "ID --reason TEXT", "Void a visit; nothing of it is deleted",       \
       visit_void)                                                                                  \
-    X("Records", "visit addendum", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",         \
+    X("Records", "visit addend", "ID --kind KIND [TEXT] [FIELD=VALUE...] [--take-late]",           \
       "Add an addendum, correction or late_entry to a signed visit", visit_addend)                 \
     X("Records", "search", "WORD...", "The records in which all the words stand", overview_search) \
     X("Records", "tasks", "", "What waits for you, the most urgent first", overview_tasks)         \
@@ -74,6 +74,9 @@
       "Decide between the versions of a field, or write the right one", conflict_settle)           \
     X("Sync", "sync", "", "Send what is new here, and get what is new elsewhere", sync_run)        \
     X("Sync", "status", "", "What is saved where", sync_status)                                    \
+    X("Sync", "verify", "", "Check every page, row, hash, chain and signature of this home",       \
+      home_verify)                                                                                 \
+    X("Sync", "access", "", "What was opened, listed and exported on this device", home_access)    \
     X("Sync", "bundle write", "FILE [--for PERSON]",                                               \
       "Write what is new here into a file, for the hub or for somebody", bundle_write)             \
     X("Sync", "bundle read", "FILE", "Take in the hub's answer, or what somebody gave you",        \

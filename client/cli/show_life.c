@@ -99,7 +99,7 @@ static void late_put(const struct show *show, const struct kith_record *record)
     }
     if (is_open)
         (void)fprintf(show->out,
-                      "make it an addendum with:  kith visit addendum %.10s --kind late_entry "
+                      "make it an addendum with:  kith visit addend %.10s --kind late_entry "
                       "--take-late\n",
                       record->id);
 }

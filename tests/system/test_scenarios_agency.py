@@ -218,7 +218,7 @@ def s14_what_was_signed_and_not_sent_is_signed_again(lab):
     agency.visit(ana, start="09:00", end="09:45", response="On the first.")
     unsent = agency.visit(clone, start="14:00", end="14:45", response="On the second.")
     clone.ok("visit", "sign", unsent)
-    clone.ok("visit", "addendum", sent, "--kind", "addendum", "He called once more.")
+    clone.ok("visit", "addend", sent, "--kind", "addendum", "He called once more.")
     meet(ana, rosa)
     report = clone.sync()
     expect(report["renewed"] > 0 and report["sign_again"] == 1, "one signature is to be given again: %s" % report)

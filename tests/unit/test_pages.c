@@ -25,11 +25,8 @@ static uint8_t value[VALUE_BYTES_MAX];
 static struct store *store_made(void)
 {
     static const uint8_t key[KEY_BYTES] = {5};
-    const struct store_options options = {.kind = STORE_HUB,
-                                          .folder = folder,
-                                          .key = key,
-                                          .is_new = true,
-                                          .is_volatile = true};
+    const struct store_options options = {
+        .kind = STORE_HUB, .folder = folder, .key = key, .is_new = true, .is_volatile = true};
     struct store *store;
 
     (void)snprintf(folder, sizeof folder, "/tmp/kith-test-pages-XXXXXX");
