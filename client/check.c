@@ -8,6 +8,7 @@
 
 #include "client/clock.h"
 #include "client/moment.h"
+#include "client/rulebook.h"
 #include "protocol/hlc.h"
 #include "protocol/invite.h"
 
@@ -79,8 +80,19 @@ static bool has_goals(struct kith *kith, const struct visit *visit, enum kith_er
     return is_there;
 }
 
-static bool is_asked(const struct visit *visit, const struct schema_field *field, bool goals)
+/* What the signature of a visit is measured by. */
+struct measure {
+    const struct visit *visit;
+    const struct rules *rules; /* may ask for more than the schema */
+    bool has_goals;            /* the chart has */
+};
+
+static bool is_asked(const struct measure *measure, const struct schema_field *field)
 {
+    const struct visit *visit = measure->visit;
+
+    if (rules_require(measure->rules, field->name) && is_done(visit))
+        return true;
     switch (field->rules.need) {
     case SIGN_WITHOUT:
         return false;
@@ -91,7 +103,7 @@ static bool is_asked(const struct visit *visit, const struct schema_field *field
     case SIGN_WHEN_GROUP:
         return visit_text(visit, RECORD_VISIT, VISIT_GROUP).len > 0;
     case SIGN_WHEN_GOALS:
-        return is_done(visit) && goals;
+        return is_done(visit) && measure->has_goals;
     }
     return false;
 }
@@ -114,9 +126,10 @@ static bool is_said(const struct record *record, const struct schema_field *fiel
     return false;
 }
 
-static void check_field(const struct visit *visit, const struct schema_field *field, bool goals,
+static void check_field(const struct measure *measure, const struct schema_field *field,
                         struct lacks *lacks)
 {
+    const struct visit *visit = measure->visit;
     const struct record *record = record_of(visit, field);
     bool is_unsettled = false;
     bool is_single = field->class == MERGE_EXACT || field->class == MERGE_NARRATIVE ||
@@ -131,8 +144,9 @@ static void check_field(const struct visit *visit, const struct schema_field *fi
     else if (visit_is_amended_twice(visit, field->record, field->number))
         add(lacks, "conflict", field->name, true,
             "'%s' was corrected twice at the same time: correct it once more", field->name);
-    else if (is_asked(visit, field, goals) && !is_said(record, field))
-        add(lacks, "missing", field->name, true, "still needed: %s", field->rules.asks);
+    else if (is_asked(measure, field) && !is_said(record, field))
+        add(lacks, "missing", field->name, true, "still needed: %s",
+            *field->rules.asks ? field->rules.asks : field->help);
 }
 
 static void check_times(const struct visit *visit, struct lacks *lacks)
@@ -157,13 +171,15 @@ static void check_times(const struct visit *visit, struct lacks *lacks)
 enum kith_err check_visit(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     const struct schema_type *type = schema_type("visit");
-    enum kith_err err;
-    bool goals = has_goals(kith, visit, &err);
+    struct measure measure = {.visit = visit};
+    enum kith_err err = rulebook_of(kith, visit, &measure.rules);
 
+    if (!err)
+        measure.has_goals = has_goals(kith, visit, &err);
     if (err)
         return err;
     for (size_t i = 0; i < type->field_count; i++)
-        check_field(visit, &type->fields[i], goals, lacks);
+        check_field(&measure, &type->fields[i], lacks);
     check_times(visit, lacks);
     if (visit->life.is_sign_unsettled)
         add(lacks, "conflict", "signature", true,
@@ -429,12 +445,11 @@ static enum kith_err check_goals(struct kith *kith, const struct visit *visit, s
 static enum kith_err check_code(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     struct bytes code = visit_text(visit, RECORD_VISIT, VISIT_CODE);
-    const struct rules_list *list;
-    enum kith_err err = home_rules(kith, &list);
+    const struct rules *rules;
+    enum kith_err err = rulebook_of(kith, visit, &rules);
 
     if (err || code.len == 0)
         return err;
-    const struct rules *rules = rules_on(list, visit_text(visit, RECORD_VISIT, VISIT_DATE));
     if (!rules_know_code(rules, code))
         add(lacks, "code", "code", false, "the rules %s %s do not know the code %.*s", rules->name,
             rules->version, (int)code.len, (const char *)code.ptr);

@@ -7,6 +7,7 @@
 
 #include "client/check.h"
 #include "client/home.h"
+#include "client/rulebook.h"
 #include "client/visit.h"
 #include "protocol/seal.h"
 
@@ -214,13 +215,13 @@ static enum kith_err fill_credential(struct act *act, char text[static NOTE_CRED
 /* The signature names the rules that were in force on the day of the visit. */
 static enum kith_err fill_rules(struct act *act)
 {
-    const struct rules_list *rules;
+    const struct rules *rules;
     char title[2 * RULES_WORD_MAX];
-    enum kith_err err = home_rules(act->kith, &rules);
+    enum kith_err err = rulebook_of(act->kith, &act->visit, &rules);
 
     if (err)
         return err;
-    rules_title(rules_on(rules, visit_text(&act->visit, RECORD_VISIT, VISIT_DATE)), title);
+    rules_title(rules, title);
     buffer_add(&act->text, title, strlen(title));
     act->step.text = buffer_view(&act->text);
     return act->text.err;

@@ -181,38 +181,6 @@ struct schema_names home_names(struct kith *kith)
                                  names_record};
 }
 
-/* A pack that does not parse (a newer version wrote it) counts for nothing here. */
-static bool take_rules(void *owner, const struct found_record *found)
-{
-    struct rules_list *list = owner;
-    const struct merge_register *reg =
-        record_register(&found->record, RULEPACK_TEXT, bytes_of(NULL, 0));
-    struct wire_in in = wire_open(reg ? reg->live[0].value : bytes_of(NULL, 0));
-    struct rules *larger = realloc(list->packs, (list->count + 1) * sizeof *larger);
-    char why[RULES_WHY_MAX];
-
-    if (!larger)
-        return false;
-    list->packs = larger;
-    if (reg && rules_parse(&larger[list->count], wire_text(&in, VALUE_MAX), why) == KITH_OK)
-        list->count++;
-    return true;
-}
-
-enum kith_err home_rules(struct kith *kith, const struct rules_list **rules)
-{
-    enum kith_err err = KITH_OK;
-
-    *rules = &kith->rules;
-    if (!kith->has_rules) {
-        struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
-        err = replica_each(&txn, RECORD_RULEPACK, NULL, take_rules, &kith->rules);
-        store_abort(&txn);
-        kith->has_rules = !err;
-    }
-    return err;
-}
-
 /* Looks for participants by name. */
 struct name_search {
     const char *name;

@@ -10,12 +10,13 @@
 #include "client/duplicates.h"
 #include "client/home.h"
 #include "client/moment.h"
+#include "client/rulebook.h"
 #include "client/visit.h"
 
 #define OVERVIEW_ARENA_MAX (64u * 1024 * 1024)
 #define TASK_TEXT_MAX      512
 #define DATE_CHARS         10
-#define NOTE_DUE_DAYS      3
+#define MS_OF_HOUR         3600000u
 #define EXPIRY_DAYS        60
 #define AUTHORIZATION_DAYS 14
 
@@ -221,6 +222,22 @@ static const char *name_of(struct overview *over, const struct found_record *fou
     return chart ? chart->shown.name : "";
 }
 
+/* By when the rules of its day want the note signed and, if they say so, co-signed. */
+static void find_due(struct overview *over, const struct visit *visit,
+                     char due[static MOMENT_TEXT_MAX], char cosign_due[static MOMENT_TEXT_MAX])
+{
+    const struct rules *rules;
+    int64_t due_ms;
+
+    over->err = rulebook_of(over->kith, visit, &rules);
+    if (over->err || !rulebook_due(rules, visit, &due_ms))
+        return;
+    date_after((uint64_t)due_ms, 0, due);
+    memcpy(cosign_due, due, MOMENT_TEXT_MAX);
+    if (rules->due_hours_cosign && visit->life.sign)
+        date_after(visit->life.sign->time_ms + rules->due_hours_cosign * MS_OF_HOUR, 0, cosign_due);
+}
+
 /* A visit's own tasks: for its author, and for who supervises. */
 static void visit_tasks(struct overview *over, const struct found_record *found,
                         const struct visit *visit, const char *day)
@@ -232,11 +249,10 @@ static void visit_tasks(struct overview *over, const struct found_record *found,
     bool is_own = visit->specialist == self;
     bool is_mine_to_review = author && author->supervisor == self;
     char due[MOMENT_TEXT_MAX] = "";
-    int64_t day_ms;
+    char cosign_due[MOMENT_TEXT_MAX] = "";
     uint32_t open_late = 0;
 
-    if (visit_day(visit, &day_ms))
-        date_after((uint64_t)day_ms, NOTE_DUE_DAYS, due);
+    find_due(over, visit, due, cosign_due);
     for (uint32_t i = 0; i < visit->late_count; i++)
         open_late += !visit->late[i].is_taken;
     if (is_own && visit->life.state == NOTE_IS_DRAFT)
@@ -252,7 +268,8 @@ static void visit_tasks(struct overview *over, const struct found_record *found,
     if (is_own && visit->life.is_sign_unsettled)
         add_task(over, "conflict", found, "", "two versions of the visit of %s were signed", day);
     if (is_mine_to_review && visit->life.state == NOTE_IS_SUBMITTED)
-        add_task(over, "cosign", found, due, "%s: the visit of %s waits for your co-signature%s",
+        add_task(over, "cosign", found, cosign_due,
+                 "%s: the visit of %s waits for your co-signature%s",
                  home_person_name(kith, visit->specialist), day,
                  visit->life.stale_cosign ? " again: it was amended" : "");
 }

@@ -11,34 +11,77 @@
 #define EIGHT       8
 #define TENTHS      10
 #define TENTH80_MIN 8
+#define NPI_DIGITS  10
 
-/* What a line of a pack may say. */
-enum rules_key {
-    KEY_NAME,
-    KEY_VERSION,
-    KEY_EFFECTIVE,
-    KEY_UNIT_MINUTES,
-    KEY_ROUNDING,
-    KEY_PER,
-    KEY_UNITS_PER_DAY_MAX,
-    KEY_CODES,
-    KEY_DUE_HOURS,
-    KEY_DUE_HOURS_CRISIS,
-    KEY_COSIGN,
-    KEY_COUNT
+enum setting_kind {
+    SETTING_WORD,
+    SETTING_DATE,
+    SETTING_NUMBER,   /* from 0 */
+    SETTING_POSITIVE, /* from 1 */
+    SETTING_CHOICE,   /* one of `choices`, by its place */
+    SETTING_NPI,
+    SETTING_FIELDS, /* names of a visit's fields */
 };
 
-static const char *const keys[KEY_COUNT] = {
-    "name",   "version",           "effective", "unit_minutes", "rounding",
-    "per",    "units_per_day_max", "codes",     "due_hours",    "due_hours_crisis",
-    "cosign",
+/* What a line of a pack may say, and where that goes. */
+static const struct setting {
+    const char *name;
+    enum setting_kind kind;
+    size_t offset;
+    size_t size; /* of a text */
+    const char *choices;
+} settings[] = {
+#define TEXT(name, kind)                                                                           \
+    {                                                                                              \
+#name, kind, offsetof(struct rules, name), sizeof(((struct rules *)0)->name), ""           \
+    }
+#define VALUE(name, member, kind, choices)                                                         \
+    {                                                                                              \
+        name, kind, offsetof(struct rules, member), 0, choices                                     \
+    }
+    TEXT(name, SETTING_WORD),
+    TEXT(version, SETTING_WORD),
+    TEXT(effective, SETTING_DATE),
+    TEXT(payer, SETTING_WORD),
+    TEXT(agency_npi, SETTING_NPI),
+    TEXT(tax_id, SETTING_WORD),
+    VALUE("unit_minutes", unit_minutes, SETTING_POSITIVE, ""),
+    VALUE("rounding", rounding, SETTING_CHOICE, "floor eight ceil half_up tenth80"),
+    VALUE("per", is_per_day, SETTING_CHOICE, "visit day"),
+    VALUE("units_per_day_max", units_per_day_max, SETTING_NUMBER, ""),
+    VALUE("group_size_max", group_size_max, SETTING_NUMBER, ""),
+    TEXT(codes, SETTING_WORD),
+    TEXT(modifiers, SETTING_WORD),
+    TEXT(requires, SETTING_FIELDS),
+    TEXT(credential_kinds, SETTING_WORD),
+    VALUE("diagnosis", needs_diagnosis, SETTING_CHOICE, "optional required"),
+    VALUE("authorization", needs_authorization, SETTING_CHOICE, "optional required"),
+    VALUE("credential", credential, SETTING_CHOICE, "warn required"),
+    VALUE("due_hours", due_hours, SETTING_POSITIVE, ""),
+    VALUE("due_hours_crisis", due_hours_crisis, SETTING_POSITIVE, ""),
+    VALUE("due_hours_cosign", due_hours_cosign, SETTING_NUMBER, ""),
+    VALUE("cosign", cosign, SETTING_CHOICE, "none trainees all"),
+    VALUE("training_hours", training_hours, SETTING_NUMBER, ""),
+    VALUE("training_months", training_months, SETTING_POSITIVE, ""),
+    VALUE("supervised_hours", supervised_hours, SETTING_NUMBER, ""),
+    VALUE("supervision_per_month", supervision_per_month, SETTING_NUMBER, ""),
+#undef TEXT
+#undef VALUE
 };
-
-static const char *const rounding_words[] = {"floor", "eight", "ceil", "half_up", "tenth80"};
-static const char *const per_words[] = {"visit", "day"};
-static const char *const cosign_words[] = {"none", "trainees", "all"};
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+#define SETTING_COUNT   COUNT_OF(settings)
+#define SETTINGS_NEEDED 3 /* the first ones */
+
+static const char *const group_words[RULES_GROUP_COUNT] = {"place", "modifier", "charge",
+                                                           "training"};
+
+/* Places of service as claims number them (CMS, place of service code set). */
+static const char *const default_places[][2] = {
+    {"home", "12"},       {"shelter", "04"}, {"clinic", "53"}, {"office", "11"},
+    {"community", "99"},  {"school", "03"},  {"jail", "09"},   {"hospital", "21"},
+    {"telehealth", "02"}, {"other", "99"},
+};
 
 void rules_default(struct rules *rules)
 {
@@ -51,6 +94,7 @@ void rules_default(struct rules *rules)
         .due_hours = 72,
         .due_hours_crisis = 24,
         .cosign = COSIGN_TRAINEES,
+        .training_months = 24,
     };
 }
 
@@ -76,14 +120,19 @@ static struct bytes take_line(struct bytes *text)
 struct reader {
     struct rules *rules;
     unsigned line;
-    bool is_given[KEY_COUNT];
+    bool is_given[SETTING_COUNT];
     char *why;
 };
 
+static enum kith_err wrong_with(const struct reader *reader, const char *what, const char *which)
+{
+    (void)snprintf(reader->why, RULES_WHY_MAX, "line %u: %s%s", reader->line, what, which);
+    return KITH_INPUT;
+}
+
 static enum kith_err wrong(const struct reader *reader, const char *what)
 {
-    (void)snprintf(reader->why, RULES_WHY_MAX, "line %u: %s", reader->line, what);
-    return KITH_INPUT;
+    return wrong_with(reader, what, "");
 }
 
 static enum kith_err take_word(const struct reader *reader, struct bytes value, char *to,
@@ -96,12 +145,17 @@ static enum kith_err take_word(const struct reader *reader, struct bytes value, 
     return KITH_OK;
 }
 
+static bool is_digit(uint8_t byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
 static enum kith_err take_number(const struct reader *reader, struct bytes value, unsigned least,
                                  unsigned *number)
 {
     *number = 0;
     for (size_t i = 0; i < value.len; i++) {
-        if (value.ptr[i] < '0' || value.ptr[i] > '9' || *number > NUMBER_MAX)
+        if (!is_digit(value.ptr[i]) || *number > NUMBER_MAX)
             return wrong(reader, "expected a whole number");
         *number = *number * 10 + (unsigned)(value.ptr[i] - '0');
     }
@@ -109,20 +163,26 @@ static enum kith_err take_number(const struct reader *reader, struct bytes value
                                              : wrong(reader, "expected a whole number above 0");
 }
 
-static enum kith_err take_choice(const struct reader *reader, struct bytes value,
-                                 const char *const *words, size_t count, unsigned *choice)
+/* The next word of a list; empty at its end. */
+static struct bytes next_word(const char **list)
 {
-    char what[RULES_WHY_MAX] = "expected one of:";
+    const char *word = *list + strspn(*list, " ");
+    size_t len = strcspn(word, " ");
 
-    for (unsigned i = 0; i < count; i++) {
-        if (bytes_equal(value, bytes_text(words[i]))) {
-            *choice = i;
+    *list = word + len;
+    return bytes_of(word, len);
+}
+
+static enum kith_err take_choice(const struct reader *reader, struct bytes value,
+                                 const char *choices, unsigned *choice)
+{
+    struct bytes word;
+
+    *choice = 0;
+    for (const char *at = choices; (word = next_word(&at)).len > 0; (*choice)++)
+        if (bytes_equal(value, word))
             return KITH_OK;
-        }
-        size_t len = strlen(what);
-        (void)snprintf(what + len, sizeof what - len, " %s", words[i]);
-    }
-    return wrong(reader, what);
+    return wrong_with(reader, "expected one of: ", choices);
 }
 
 static enum kith_err take_date(const struct reader *reader, struct bytes value)
@@ -137,45 +197,160 @@ static enum kith_err take_date(const struct reader *reader, struct bytes value)
     return err;
 }
 
-static enum kith_err take_value(const struct reader *reader, enum rules_key key, struct bytes value)
+static enum kith_err take_npi(const struct reader *reader, struct bytes value, char *to,
+                              size_t size)
 {
-    struct rules *rules = reader->rules;
-    unsigned choice = 0;
+    for (size_t i = 0; i < value.len; i++)
+        if (value.len != NPI_DIGITS || !is_digit(value.ptr[i]))
+            return wrong(reader, "expected an NPI of ten digits");
+    return take_word(reader, value, to, size);
+}
+
+static enum kith_err take_fields(const struct reader *reader, struct bytes value, char *to,
+                                 size_t size)
+{
+    char name[RULES_WORD_MAX];
+    struct bytes word;
+    enum kith_err err = take_word(reader, value, to, size);
+
+    for (const char *at = to; !err && (word = next_word(&at)).len > 0;) {
+        (void)snprintf(name, sizeof name, "%.*s", (int)word.len, (const char *)word.ptr);
+        if (!schema_field(schema_type("visit"), name))
+            err = wrong_with(reader, "a visit has no field ", name);
+    }
+    return err;
+}
+
+static enum kith_err take_value(const struct reader *reader, const struct setting *setting,
+                                struct bytes value)
+{
+    char *text = (char *)reader->rules + setting->offset;
+    unsigned number = 0;
     enum kith_err err = KITH_OK;
 
-    switch (key) {
-    case KEY_NAME:
-        return take_word(reader, value, rules->name, sizeof rules->name);
-    case KEY_VERSION:
-        return take_word(reader, value, rules->version, sizeof rules->version);
-    case KEY_EFFECTIVE:
+    switch (setting->kind) {
+    case SETTING_WORD:
+        return take_word(reader, value, text, setting->size);
+    case SETTING_DATE:
         return take_date(reader, value);
-    case KEY_UNIT_MINUTES:
-        return take_number(reader, value, 1, &rules->unit_minutes);
-    case KEY_ROUNDING:
-        err = take_choice(reader, value, rounding_words, COUNT_OF(rounding_words), &choice);
-        rules->rounding = (enum rounding)choice;
-        return err;
-    case KEY_PER:
-        err = take_choice(reader, value, per_words, COUNT_OF(per_words), &choice);
-        rules->is_per_day = choice == 1;
-        return err;
-    case KEY_UNITS_PER_DAY_MAX:
-        return take_number(reader, value, 0, &rules->units_per_day_max);
-    case KEY_CODES:
-        return take_word(reader, value, rules->codes, sizeof rules->codes);
-    case KEY_DUE_HOURS:
-        return take_number(reader, value, 1, &rules->due_hours);
-    case KEY_DUE_HOURS_CRISIS:
-        return take_number(reader, value, 1, &rules->due_hours_crisis);
-    case KEY_COSIGN:
-        err = take_choice(reader, value, cosign_words, COUNT_OF(cosign_words), &choice);
-        rules->cosign = (enum cosign_duty)choice;
-        return err;
-    case KEY_COUNT:
+    case SETTING_NPI:
+        return take_npi(reader, value, text, setting->size);
+    case SETTING_FIELDS:
+        return take_fields(reader, value, text, setting->size);
+    case SETTING_NUMBER:
+        err = take_number(reader, value, 0, &number);
+        break;
+    case SETTING_POSITIVE:
+        err = take_number(reader, value, 1, &number);
+        break;
+    case SETTING_CHOICE:
+        err = take_choice(reader, value, setting->choices, &number);
+        break;
+    }
+    if (!err)
+        memcpy(text, &number, sizeof number);
+    return err;
+}
+
+/* "18.75" as cents; -1 if it is none. */
+static int64_t cents_of(struct bytes text)
+{
+    int64_t cents = 0;
+    size_t at = 0;
+
+    for (; at < text.len && is_digit(text.ptr[at]) && cents < NUMBER_MAX; at++)
+        cents = cents * 10 + (text.ptr[at] - '0');
+    if (at == 0 || (at < text.len && (text.ptr[at] != '.' || text.len - at != 3)))
+        return -1;
+    cents *= 100;
+    if (at < text.len) {
+        if (!is_digit(text.ptr[at + 1]) || !is_digit(text.ptr[at + 2]))
+            return -1;
+        cents += (text.ptr[at + 1] - '0') * 10 + (text.ptr[at + 2] - '0');
+    }
+    return cents;
+}
+
+static bool is_code(struct bytes text, size_t len)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_digit(text.ptr[i]) && !(text.ptr[i] >= 'A' && text.ptr[i] <= 'Z'))
+            return false;
+    return text.len == len;
+}
+
+static enum kith_err check_entry(const struct reader *reader, const struct rules_entry *entry)
+{
+    const char *places = schema_field(schema_type("visit"), "place")->choices;
+    unsigned number = 0;
+
+    switch (entry->group) {
+    case RULES_PLACE: {
+        enum kith_err err = take_choice(reader, bytes_text(entry->name), places, &number);
+        if (err)
+            return err;
+        return is_code(bytes_text(entry->value), 2) ? KITH_OK
+                                                    : wrong(reader, "expected a code like 12");
+    }
+    case RULES_MODIFIER: {
+        enum kith_err err = take_choice(reader, bytes_text(entry->name),
+                                        "group phone video MH SUD trainee", &number);
+        if (err)
+            return err;
+        return is_code(bytes_text(entry->value), 2) ? KITH_OK
+                                                    : wrong(reader, "expected a modifier like HQ");
+    }
+    case RULES_CHARGE:
+        return cents_of(bytes_text(entry->value)) >= 0
+                   ? KITH_OK
+                   : wrong(reader, "expected an amount like 18.75");
+    case RULES_TRAINING:
+        return take_number(reader, bytes_text(entry->value), 1, &number);
+    case RULES_GROUP_COUNT:
         break;
     }
     return KITH_INPUT;
+}
+
+/* "place.home = 12" */
+static enum kith_err take_entry(const struct reader *reader, enum rules_group group,
+                                struct bytes name, struct bytes value)
+{
+    struct rules *rules = reader->rules;
+    struct rules_entry *entry = &rules->entries[rules->entry_count];
+
+    if (rules_entry(rules, group, name))
+        return wrong(reader, "given twice");
+    if (rules->entry_count == RULES_ENTRIES_MAX)
+        return wrong(reader, "too many settings");
+    entry->group = group;
+    enum kith_err err = take_word(reader, name, entry->name, sizeof entry->name);
+    if (!err)
+        err = take_word(reader, value, entry->value, sizeof entry->value);
+    if (!err)
+        err = check_entry(reader, entry);
+    if (!err)
+        rules->entry_count++;
+    return err;
+}
+
+static enum kith_err take_named(struct reader *reader, struct bytes name, struct bytes value)
+{
+    const uint8_t *dot = memchr(name.ptr, '.', name.len);
+    struct bytes group = bytes_of(name.ptr, dot ? (size_t)(dot - name.ptr) : 0);
+
+    for (unsigned i = 0; dot && i < RULES_GROUP_COUNT; i++)
+        if (bytes_equal(group, bytes_text(group_words[i])))
+            return take_entry(reader, (enum rules_group)i, bytes_after(name, group.len + 1), value);
+    for (size_t i = 0; i < SETTING_COUNT; i++) {
+        if (!bytes_equal(name, bytes_text(settings[i].name)))
+            continue;
+        if (reader->is_given[i])
+            return wrong(reader, "given twice");
+        reader->is_given[i] = true;
+        return take_value(reader, &settings[i], value);
+    }
+    return wrong(reader, "a name that this version does not know");
 }
 
 static enum kith_err take_setting(struct reader *reader, struct bytes line)
@@ -185,16 +360,8 @@ static enum kith_err take_setting(struct reader *reader, struct bytes line)
     if (!equals)
         return wrong(reader, "expected NAME = VALUE");
     size_t len = (size_t)(equals - line.ptr);
-    struct bytes name = trimmed(bytes_of(line.ptr, len));
-    for (unsigned key = 0; key < KEY_COUNT; key++) {
-        if (!bytes_equal(name, bytes_text(keys[key])))
-            continue;
-        if (reader->is_given[key])
-            return wrong(reader, "given twice");
-        reader->is_given[key] = true;
-        return take_value(reader, (enum rules_key)key, trimmed(bytes_after(line, len + 1)));
-    }
-    return wrong(reader, "a name that this version does not know");
+    return take_named(reader, trimmed(bytes_of(line.ptr, len)),
+                      trimmed(bytes_after(line, len + 1)));
 }
 
 enum kith_err rules_parse(struct rules *rules, struct bytes text, char why[static RULES_WHY_MAX])
@@ -210,9 +377,9 @@ enum kith_err rules_parse(struct rules *rules, struct bytes text, char why[stati
         if (line.len > 0 && *line.ptr != '#')
             err = take_setting(&reader, line);
     }
-    for (unsigned key = KEY_NAME; key <= KEY_EFFECTIVE && !err; key++)
-        if (!reader.is_given[key]) {
-            (void)snprintf(why, RULES_WHY_MAX, "'%s' is missing", keys[key]);
+    for (size_t i = 0; i < SETTINGS_NEEDED && !err; i++)
+        if (!reader.is_given[i]) {
+            (void)snprintf(why, RULES_WHY_MAX, "'%s' is missing", settings[i].name);
             err = KITH_INPUT;
         }
     return err;
@@ -225,7 +392,7 @@ unsigned rules_units(const struct rules *rules, unsigned minutes)
     unsigned rest = minutes % unit;
     unsigned tenths = rest * TENTHS / unit;
 
-    switch (rules->rounding) {
+    switch ((enum rounding)rules->rounding) {
     case ROUND_FLOOR:
         return whole * TENTHS;
     case ROUND_EIGHT:
@@ -240,17 +407,52 @@ unsigned rules_units(const struct rules *rules, unsigned minutes)
     return 0;
 }
 
+bool rules_list_has(const char *list, struct bytes word)
+{
+    struct bytes known;
+
+    if (!*list)
+        return true;
+    for (const char *at = list; (known = next_word(&at)).len > 0;)
+        if (bytes_equal(known, word))
+            return true;
+    return false;
+}
+
 bool rules_know_code(const struct rules *rules, struct bytes code)
 {
-    if (!rules->codes[0])
-        return true;
-    for (const char *at = rules->codes; *at;) {
-        size_t len = strcspn(at, " ");
-        if (bytes_equal(code, bytes_of(at, len)))
-            return true;
-        at += len + strspn(at + len, " ");
-    }
-    return false;
+    return rules_list_has(rules->codes, code);
+}
+
+bool rules_require(const struct rules *rules, const char *field)
+{
+    return rules->requires[0] && rules_list_has(rules->requires, bytes_text(field));
+}
+
+const char *rules_entry(const struct rules *rules, enum rules_group group, struct bytes name)
+{
+    for (size_t i = 0; i < rules->entry_count; i++)
+        if (rules->entries[i].group == group &&
+            bytes_equal(bytes_text(rules->entries[i].name), name))
+            return rules->entries[i].value;
+    return NULL;
+}
+
+const char *rules_place(const struct rules *rules, struct bytes place)
+{
+    const char *said = rules_entry(rules, RULES_PLACE, place);
+
+    for (size_t i = 0; !said && i < COUNT_OF(default_places); i++)
+        if (bytes_equal(bytes_text(default_places[i][0]), place))
+            said = default_places[i][1];
+    return said;
+}
+
+int64_t rules_charge(const struct rules *rules, struct bytes code, int64_t units_tenths)
+{
+    const char *each = rules_entry(rules, RULES_CHARGE, code);
+
+    return each ? (cents_of(bytes_text(each)) * units_tenths + TENTHS / 2) / TENTHS : -1;
 }
 
 void rules_title(const struct rules *rules, char title[static 2 * RULES_WORD_MAX])
@@ -272,7 +474,24 @@ static const struct rules *example(void)
     return &built_in;
 }
 
-const struct rules *rules_on(const struct rules_list *list, struct bytes day)
+bool rules_list_names_payers(const struct rules_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->packs[i].payer[0])
+            return true;
+    return false;
+}
+
+/* Whether `pack` comes before `best`: the payer's own before the general ones, then the later. */
+static bool is_better(const struct rules *pack, const struct rules *best)
+{
+    if (!best || !pack->payer[0] != !best->payer[0])
+        return !best || pack->payer[0];
+    int order = strcmp(pack->effective, best->effective);
+    return order > 0 || (order == 0 && strcmp(pack->version, best->version) > 0);
+}
+
+const struct rules *rules_on(const struct rules_list *list, struct bytes payer, struct bytes day)
 {
     const struct rules *best = NULL;
     char date[RULES_WORD_MAX] = "9999-12-31";
@@ -283,9 +502,9 @@ const struct rules *rules_on(const struct rules_list *list, struct bytes day)
     }
     for (size_t i = 0; i < list->count; i++) {
         const struct rules *pack = &list->packs[i];
-        int order = best ? strcmp(pack->effective, best->effective) : 1;
+        bool is_for_all = pack->payer[0] == '\0';
         if (strcmp(pack->effective, date) <= 0 &&
-            (order > 0 || (order == 0 && strcmp(pack->version, best->version) > 0)))
+            (is_for_all || bytes_equal(bytes_text(pack->payer), payer)) && is_better(pack, best))
             best = pack;
     }
     return best ? best : example();

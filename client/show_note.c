@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "client/check.h"
+#include "client/rulebook.h"
 #include "client/shower.h"
 #include "protocol/hlc.h"
 
-#define MS_OF_HOUR (3600 * (int64_t)1000)
 #define LABELS_MAX 8
 
 struct note_shower {
@@ -217,34 +217,14 @@ static enum kith_err show_rivals(struct note_shower *on)
     return KITH_OK;
 }
 
-static bool is_crisis(const struct visit *visit)
-{
-    const struct schema_field *risk =
-        schema_field_numbered(schema_type("visit"), RECORD_NOTE, NOTE_RISK);
-    const struct merge_register *reg = record_register(&visit->note, NOTE_RISK, bytes_of(NULL, 0));
-    bool is_urgent = false;
-
-    for (uint32_t i = 0; reg && i < reg->live_count; i++)
-        is_urgent = is_urgent || schema_rank(risk, reg->live[i].value) >= 2;
-    return is_urgent;
-}
-
 /* A note is due so long after the service as the rules of that day say; later ones are late
  * entries, and say so for ever. */
 static bool is_late_entry(const struct visit *visit, const struct rules *rules)
 {
-    int64_t served_ms;
-    int64_t end_ms;
+    int64_t due_ms;
 
-    if (!visit->life.sign)
-        return false;
-    if (visit_span(visit, &served_ms, &end_ms))
-        served_ms = end_ms;
-    else if (!visit_day(visit, &served_ms))
-        return false;
-    unsigned hours = is_crisis(visit) ? rules->due_hours_crisis : rules->due_hours;
-    int64_t due_ms = served_ms + hours * MS_OF_HOUR;
-    return (int64_t)visit->life.sign->time_ms > due_ms;
+    return visit->life.sign && rulebook_due(rules, visit, &due_ms) &&
+           (int64_t)visit->life.sign->time_ms > due_ms;
 }
 
 static bool has_addendum(const struct visit *visit, enum addendum_kind kind)
@@ -348,9 +328,10 @@ enum kith_err show_note(struct shower *shower, const struct visit *visit)
         return KITH_MEMORY;
     shower->shown->public.note = note;
     enum kith_err err = home_rules(shower->kith, &rules);
+    if (!err)
+        err = rulebook_of(shower->kith, visit, &on.rules);
     if (err)
         return err;
-    on.rules = rules_on(rules, visit_text(visit, RECORD_VISIT, VISIT_DATE));
     err = show_units(&on, rules);
     if (err)
         return err;

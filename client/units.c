@@ -5,6 +5,7 @@
 
 #include "client/home.h"
 #include "client/moment.h"
+#include "client/rulebook.h"
 #include "client/visit.h"
 
 #define UNITS_ARENA_MAX (64u * 1024 * 1024)
@@ -57,20 +58,10 @@ static struct unit_work *new_work(struct units_made *made)
     return memset(&made->work[made->count++], 0, sizeof *made->work);
 }
 
-static bool needs_cosign(const struct units_made *made, const struct visit *visit,
-                         const struct rules *rules)
-{
-    const struct note_step *sign = visit->life.sign;
-    unsigned roles =
-        roster_roles_at(replica_roster(made->kith->replica), visit->specialist, sign->roster_seq);
-
-    return rules->cosign == COSIGN_ALL ||
-           (rules->cosign == COSIGN_TRAINEES && (roles & ROLE_TRAINEE));
-}
-
 static const char *why_not(const struct units_made *made, const struct visit *visit,
                            const struct rules *rules)
 {
+    const struct roster *roster = replica_roster(made->kith->replica);
     struct bytes result = visit_text(visit, RECORD_VISIT, VISIT_RESULT);
 
     if (visit->life.voided)
@@ -85,7 +76,7 @@ static const char *why_not(const struct units_made *made, const struct visit *vi
         return "no contact";
     if (visit_minutes(visit) < 0)
         return "no times";
-    if (needs_cosign(made, visit, rules) && !visit->life.cosign)
+    if (rulebook_needs_cosign(rules, roster, visit) && !visit->life.cosign)
         return "not co-signed";
     return "";
 }
@@ -142,8 +133,11 @@ static bool take_visit(void *owner, const struct found_record *found)
     if (!work)
         return false;
     struct kith_unit_row *row = &work->shown;
+    struct bytes payer = {NULL, 0};
+    if (rules_list_names_payers(made->rules))
+        made->err = rulebook_payer(&made->txn, found->circle, &payer);
     work->specialist = visit.specialist;
-    work->rules = rules_on(made->rules, day);
+    work->rules = rules_on(made->rules, payer, day);
     memcpy(work->circle, found->circle, ID_BYTES);
     id_write(found->record.id, row->id);
     id_write(found->circle, row->participant);

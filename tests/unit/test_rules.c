@@ -29,7 +29,11 @@ static const struct {
     {ROUND_CEIL, 0, 0},      {ROUND_CEIL, 1, 10},     {ROUND_CEIL, 15, 10},
     {ROUND_CEIL, 16, 20},    {ROUND_HALF_UP, 7, 0},   {ROUND_HALF_UP, 8, 10},
     {ROUND_TENTH80, 11, 7},  {ROUND_TENTH80, 12, 10}, {ROUND_TENTH80, 9, 6},
-    {ROUND_TENTH80, 22, 14}, {ROUND_TENTH80, 27, 20},
+    {ROUND_TENTH80, 22, 14}, {ROUND_TENTH80, 27, 20}, {ROUND_FLOOR, 44, 20},
+    {ROUND_FLOOR, 45, 30},   {ROUND_FLOOR, 59, 30},   {ROUND_FLOOR, 60, 40},
+    {ROUND_FLOOR, 74, 40},   {ROUND_EIGHT, 67, 40},   {ROUND_EIGHT, 68, 50},
+    {ROUND_CEIL, 30, 20},    {ROUND_HALF_UP, 22, 10}, {ROUND_HALF_UP, 23, 20},
+    {ROUND_TENTH80, 15, 10}, {ROUND_TENTH80, 26, 17}, {ROUND_TENTH80, 0, 0},
 };
 
 static void minutes_become_units_as_the_pack_rounds(void **state)
@@ -93,6 +97,19 @@ static void a_line_that_cannot_be_is_named(void **state)
          "line 3: expected a date like 2026-03-02"},
         {"name = \xFF\n", "line 1: expected a short text"},
         {"name =\n", "line 1: expected a short text"},
+        {HEAD "agency_npi = 123456789\n", "line 4: expected an NPI of ten digits"},
+        {HEAD "place.moon = 12\n", "line 4: expected one of: home shelter clinic office community "
+                                   "school jail hospital telehealth other"},
+        {HEAD "place.home = 12a\n", "line 4: expected a code like 12"},
+        {HEAD "place.home = 12\nplace.home = 11\n", "line 5: given twice"},
+        {HEAD "modifier.group = hq\n", "line 4: expected a modifier like HQ"},
+        {HEAD "modifier.any = HQ\n", "line 4: expected one of: group phone video MH SUD trainee"},
+        {HEAD "charge.H0038 = 18,75\n", "line 4: expected an amount like 18.75"},
+        {HEAD "charge.H0038 = 18.7\n", "line 4: expected an amount like 18.75"},
+        {HEAD "training.ethics = 0\n", "line 4: expected a whole number above 0"},
+        {HEAD "colour.red = 1\n", "line 4: a name that this version does not know"},
+        {HEAD "requires = goals mood\n", "line 4: a visit has no field mood"},
+        {HEAD "credential = maybe\n", "line 4: expected one of: warn required"},
     };
     char why[RULES_WHY_MAX];
     struct rules rules;
@@ -104,9 +121,79 @@ static void a_line_that_cannot_be_is_named(void **state)
     }
 }
 
+static void a_pack_maps_places_modifiers_and_charges(void **state)
+{
+    char why[RULES_WHY_MAX];
+    struct rules rules;
+
+    (void)state;
+    assert_int_equal(parse(HEAD "place.home = 99\nmodifier.group = HQ\ncharge.H0038 = 18.75\n"
+                                "charge.T1012 = 20\ntraining.ethics = 3\nrequires = goals\n"
+                                "agency_npi = 1234567893\n",
+                           &rules, why),
+                     KITH_OK);
+    assert_string_equal(rules_place(&rules, bytes_text("home")), "99");
+    assert_string_equal(rules_place(&rules, bytes_text("shelter")), "04");
+    assert_null(rules_place(&rules, bytes_text("moon")));
+    assert_string_equal(rules_entry(&rules, RULES_MODIFIER, bytes_text("group")), "HQ");
+    assert_null(rules_entry(&rules, RULES_MODIFIER, bytes_text("phone")));
+    assert_int_equal(rules_charge(&rules, bytes_text("H0038"), 30), 5625);
+    assert_int_equal(rules_charge(&rules, bytes_text("H0038"), 7), 1313);
+    assert_int_equal(rules_charge(&rules, bytes_text("T1012"), 15), 3000);
+    assert_int_equal(rules_charge(&rules, bytes_text("H2014"), 10), -1);
+    assert_true(rules_require(&rules, "goals"));
+    assert_false(rules_require(&rules, "response"));
+    rules_default(&rules);
+    assert_false(rules_require(&rules, "goals"));
+}
+
+static void the_pack_that_is_shipped_is_one(void **state)
+{
+    char text[8192];
+    char why[RULES_WHY_MAX];
+    struct rules rules;
+    FILE *file = fopen("deploy/rules/example.rules", "r");
+
+    (void)state;
+    assert_non_null(file);
+    size_t len = fread(text, 1, sizeof text, file);
+    assert_int_equal(fclose(file), 0);
+    assert_true(len > 0 && len < sizeof text);
+    enum kith_err err = rules_parse(&rules, bytes_of(text, len), why);
+    assert_string_equal(why, "");
+    assert_int_equal(err, KITH_OK);
+    assert_string_equal(rules.name, "example");
+    assert_string_equal(rules_entry(&rules, RULES_TRAINING, bytes_text("ethics")), "3");
+}
+
+static void a_payer_with_a_pack_of_its_own_goes_by_that(void **state)
+{
+    struct rules packs[3];
+    const struct rules_list list = {packs, COUNT_OF(packs)};
+    const struct rules_list general = {packs, 1};
+    const struct bytes day = bytes_text("2026-06-30");
+    char why[RULES_WHY_MAX];
+
+    (void)state;
+    assert_int_equal(parse("name=all\nversion=9\neffective=2026-06-01", &packs[0], why), KITH_OK);
+    assert_int_equal(parse("name=p\nversion=1\neffective=2026-01-01\npayer=P1", &packs[1], why),
+                     KITH_OK);
+    assert_int_equal(parse("name=p\nversion=2\neffective=2026-07-01\npayer=P1", &packs[2], why),
+                     KITH_OK);
+    assert_string_equal(rules_on(&list, bytes_text("P1"), day)->version, "1");
+    assert_string_equal(rules_on(&list, bytes_text("P1"), bytes_text("2026-07-01"))->version, "2");
+    assert_string_equal(rules_on(&list, bytes_text("P2"), day)->version, "9");
+    assert_string_equal(rules_on(&list, bytes_text(""), day)->version, "9");
+    assert_string_equal(rules_on(&list, bytes_text("P1"), bytes_text("2025-12-31"))->version,
+                        "built-in");
+    assert_true(rules_list_names_payers(&list));
+    assert_false(rules_list_names_payers(&general));
+}
+
 static void every_cut_and_flip_of_a_pack_is_read_or_refused(void **state)
 {
-    static const char text[] = HEAD "rounding = tenth80\nper = day\ncodes = H0038\n";
+    static const char text[] = HEAD "rounding = tenth80\nper = day\ncodes = H0038\n"
+                                    "place.home = 12\ncharge.H0038 = 1.50\nrequires = goals\n";
     char why[RULES_WHY_MAX];
     char damaged[sizeof text];
     struct rules rules;
@@ -129,17 +216,18 @@ static void the_pack_of_a_day_is_the_newest_in_force(void **state)
     struct rules packs[3];
     const struct rules_list list = {packs, COUNT_OF(packs)};
     const struct rules_list none = {0};
+    const struct bytes nobody = {NULL, 0};
     char why[RULES_WHY_MAX];
 
     (void)state;
     assert_int_equal(parse("name=p\nversion=b\neffective=2026-07-01", &packs[0], why), KITH_OK);
     assert_int_equal(parse("name=p\nversion=a\neffective=2026-01-01", &packs[1], why), KITH_OK);
     assert_int_equal(parse("name=p\nversion=c\neffective=2026-07-01", &packs[2], why), KITH_OK);
-    assert_string_equal(rules_on(&list, bytes_text("2026-06-30"))->version, "a");
-    assert_string_equal(rules_on(&list, bytes_text("2026-07-01"))->version, "c");
-    assert_string_equal(rules_on(&list, bytes_text(""))->version, "c");
-    assert_string_equal(rules_on(&list, bytes_text("2025-12-31"))->version, "built-in");
-    assert_string_equal(rules_on(&none, bytes_text("2026-06-30"))->name, "example");
+    assert_string_equal(rules_on(&list, nobody, bytes_text("2026-06-30"))->version, "a");
+    assert_string_equal(rules_on(&list, nobody, bytes_text("2026-07-01"))->version, "c");
+    assert_string_equal(rules_on(&list, nobody, bytes_text(""))->version, "c");
+    assert_string_equal(rules_on(&list, nobody, bytes_text("2025-12-31"))->version, "built-in");
+    assert_string_equal(rules_on(&none, nobody, bytes_text("2026-06-30"))->name, "example");
     assert_ptr_equal(rules_titled(&list, bytes_text("p b")), &packs[0]);
     assert_null(rules_titled(&list, bytes_text("p d")));
     assert_string_equal(rules_titled(&none, bytes_text("example built-in"))->version, "built-in");
@@ -151,6 +239,9 @@ int main(void)
         cmocka_unit_test(minutes_become_units_as_the_pack_rounds),
         cmocka_unit_test(a_pack_says_what_its_lines_say),
         cmocka_unit_test(a_line_that_cannot_be_is_named),
+        cmocka_unit_test(a_pack_maps_places_modifiers_and_charges),
+        cmocka_unit_test(the_pack_that_is_shipped_is_one),
+        cmocka_unit_test(a_payer_with_a_pack_of_its_own_goes_by_that),
         cmocka_unit_test(every_cut_and_flip_of_a_pack_is_read_or_refused),
         cmocka_unit_test(the_pack_of_a_day_is_the_newest_in_force),
     };
