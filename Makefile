@@ -27,7 +27,7 @@ LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 LIBS        = $$(pkg-config --libs $(modules)) -pthread
 
 base    := $(wildcard protocol/*.c store/*.c)
-client  := $(wildcard client/*.c)
+client  := $(wildcard client/*.c client/export/*.c)
 cli     := $(wildcard client/cli/*.c client/agent/*.c)
 daemon  := $(wildcard daemon/*.c)
 helpers := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))

@@ -528,6 +528,46 @@ KITH_API int kith_units(struct kith *kith, const char *from, const char *to,
                         struct kith_units **units);
 KITH_API void kith_units_free(struct kith_units **units);
 
+/* Exports: a file of signed visits between two days, both included, for somebody outside. */
+struct kith_export_options {
+    const char *from;
+    const char *to;
+    const char *path;        /* of a file that is not there yet; it gets mode 0600 */
+    const char *participant; /* id prefix or name; NULL for everybody */
+    const char *recipient;   /* for whom; NULL for what is usual */
+    const char *purpose;     /* likewise */
+    bool is_again;           /* billing: also lines that were exported before, as they were */
+};
+/* What is not in the file, and why. */
+struct kith_left_out {
+    char id[KITH_ID_TEXT]; /* the visit's, or the participant's where all of a chart is left out */
+    char participant[KITH_ID_TEXT];
+    const char *name; /* the participant's */
+    const char *date;
+    const char *why;
+};
+struct kith_export {
+    uint64_t lines; /* of billing: new ones, replacements, voids and repeated ones; else visits */
+    uint64_t new_lines;
+    uint64_t replacements;
+    uint64_t voids;
+    uint64_t unchanged; /* billing: exported before, and not in this file */
+    uint64_t refused;   /* of what was left out, for want of a consent */
+    uint64_t charts;
+    int64_t minutes; /* of the lines that are no voids */
+    int64_t units_tenths;
+    size_t left_out_count;
+    const struct kith_left_out *left_out;
+};
+/* Claim lines as CSV: docs/billing.md says what each column is. Only visits that count, each
+ * version of a line once; what was exported and has changed since becomes a replacement or a void.
+ * No narrative. What 42 CFR Part 2 protects only with a consent that names payment and the payer;
+ * if nothing is left for want of it, NOT_ALLOWED. NOT_FOUND if there is nothing to write. */
+KITH_API int kith_export_billing(struct kith *kith, const struct kith_export_options *options,
+                                 struct kith_export **made);
+/* Also after a failure: what was left out is in it. */
+KITH_API void kith_export_free(struct kith_export **made);
+
 /* Every value ever written to a record, by the times that the devices gave it, but never an effect
  * before its cause: a wrong clock misplaces nothing that others had read. */
 struct kith_event {

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "client/duplicates.h"
+#include "client/fields.h"
 #include "client/home.h"
 #include "client/moment.h"
 #include "client/rulebook.h"
@@ -71,50 +72,6 @@ static const char *copy_text(struct overview *over, struct bytes text)
     if (text.len > 0)
         memcpy(copy, text.ptr, text.len);
     return copy;
-}
-
-static struct bytes value_text(struct bytes value)
-{
-    struct wire_in in = wire_open(value);
-
-    return wire_peek(&in) == WIRE_TEXT ? wire_text(&in, VALUE_MAX) : bytes_of(NULL, 0);
-}
-
-/* The field's text as it reads; empty if it says nothing. */
-static struct bytes field_text(const struct schema_type *type, const struct record *record,
-                               const char *name)
-{
-    const struct schema_field *field = schema_field(type, name);
-    const struct merge_register *reg = record_register(record, field->number, bytes_of(NULL, 0));
-    bool is_unsettled;
-    const struct live *live = merge_read(reg, field->class, NULL, &is_unsettled);
-
-    for (uint32_t i = 0; reg && field->class == MERGE_RESTRICT && i < reg->live_count; i++)
-        if (schema_rank(field, reg->live[i].value) > schema_rank(field, live->value))
-            live = &reg->live[i];
-    return live ? value_text(live->value) : bytes_of(NULL, 0);
-}
-
-static bool field_flag(const struct schema_type *type, const struct record *record,
-                       const char *name)
-{
-    const struct schema_field *field = schema_field(type, name);
-    const struct merge_register *reg = record_register(record, field->number, bytes_of(NULL, 0));
-    bool is_set = false;
-
-    for (uint32_t i = 0; reg && i < reg->live_count; i++)
-        is_set = is_set || schema_rank(field, reg->live[i].value) > 0;
-    return is_set;
-}
-
-static uint32_t field_person(const struct schema_type *type, const struct record *record,
-                             const char *name)
-{
-    const struct merge_register *reg =
-        record_register(record, schema_field(type, name)->number, bytes_of(NULL, 0));
-    struct wire_in in = wire_open(reg ? reg->live[0].value : bytes_of(NULL, 0));
-
-    return (uint32_t)wire_uint(&in, PERSON_MAX);
 }
 
 /* A date of a record; false if it is none. */

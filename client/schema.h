@@ -34,7 +34,9 @@
     X(SUPERVISION, 15, "supervision", CIRCLE_WORK)                                                 \
     X(TASK, 16, "task", CIRCLE_CHART)                                                              \
     X(CLOCK, 17, "clock", CIRCLE_CHART)                                                            \
-    X(RULEPACK, 18, "rulepack", CIRCLE_AGENCY)
+    X(RULEPACK, 18, "rulepack", CIRCLE_AGENCY)                                                     \
+    X(CLAIM, 19, "claim", CIRCLE_CHART)                                                            \
+    X(DISCLOSURE, 20, "disclosure", CIRCLE_CHART)
 
 enum record_type {
 #define RECORD_TYPE(name, number, word, kind) RECORD_##name = (number),
@@ -52,7 +54,11 @@ enum visit_field {
     VISIT_END = 4,
     VISIT_INTERRUPTIONS = 5,
     VISIT_CODE = 6,
+    VISIT_MODIFIERS = 7,
+    VISIT_PLACE = 8,
+    VISIT_MODE = 9,
     VISIT_GROUP = 11,
+    VISIT_GROUP_SIZE = 12,
     VISIT_RESULT = 13,
 };
 enum rulepack_field { RULEPACK_NAME = 1, RULEPACK_VERSION, RULEPACK_EFFECTIVE, RULEPACK_TEXT };

@@ -96,6 +96,7 @@ static const struct schema_field participant_fields[] = {
      "Must be kept whatever its age", BY(OFFICE)},
     {RECORD_PARTICIPANT, 24, "duplicate_of", LAST, CHART, "", NONE,
      "The same person as in this other chart", BY(OFFICE)},
+    {RECORD_PARTICIPANT, 25, "sex", EXACT, CHOICE, "F M U", NONE, "As the payer has it", ANY},
 };
 
 static const struct schema_field plan_fields[] = {
@@ -248,6 +249,7 @@ static const struct schema_field credential_fields[] = {
      "Status", BY(OFFICE)},
     {RECORD_CREDENTIAL, 8, "evidence", SET, TEXT, "", NONE, "What shows it", ANY},
     {RECORD_CREDENTIAL, 9, "verified_by", LAST, PERSON, "", NONE, "Who checked it", BY(OFFICE)},
+    {RECORD_CREDENTIAL, 10, "npi", LAST, TEXT, "", NONE, "The holder's NPI, for claims", ANY},
 };
 
 static const struct schema_field training_fields[] = {
@@ -283,12 +285,28 @@ static const struct schema_field task_fields[] = {
     {RECORD_TASK, 5, "done", RESTRICT, FLAG, "", NONE, "It is done", ANY},
 };
 
+/* What left the agency about a participant: each export writes one, and a person what was told. */
+static const struct schema_field disclosure_fields[] = {
+    {RECORD_DISCLOSURE, 1, "what", FIXED, TEXT, "", NEW, "What was given out", ANY},
+    {RECORD_DISCLOSURE, 2, "recipient", FIXED, TEXT, "", NEW, "To whom", ANY},
+    {RECORD_DISCLOSURE, 3, "purpose", FIXED, TEXT, "", NONE, "What for", ANY},
+    {RECORD_DISCLOSURE, 4, "consent", FIXED, RECORD, "", NONE, "The consent that allows it", ANY},
+    {RECORD_DISCLOSURE, 5, "on", FIXED, DATE, "", NEW, "When", ANY},
+    {RECORD_DISCLOSURE, 6, "by", FIXED, PERSON, "", OWN, "Who gave it out", ANY},
+    {RECORD_DISCLOSURE, 7, "visits", FIXED, NUMBER, "", NONE, "How many visits it covers", ANY},
+};
+
 /* The text says the rest: the first three are read out of it. */
 static const struct schema_field rulepack_fields[] = {
     {RECORD_RULEPACK, 1, "name", FIXED, TEXT, "", NONE, "Whose rules", ANY},
     {RECORD_RULEPACK, 2, "version", FIXED, TEXT, "", NONE, "Their version", ANY},
     {RECORD_RULEPACK, 3, "effective", FIXED, DATE, "", NONE, "In force from", ANY},
     {RECORD_RULEPACK, 4, "text", FIXED, PROSE, "", NEW, "The rules, as in deploy/rules", ANY},
+};
+
+/* What was exported of a visit for billing, under the visit's id: see client/export/claim.h. */
+static const struct schema_field claim_fields[] = {
+    {RECORD_CLAIM, 1, "lines", ENTRIES, TEXT, "", NONE, "Each line as it was exported", ANY},
 };
 
 /* People and devices get their records from invite and join, the agency from found: no command adds
@@ -323,6 +341,7 @@ const struct schema_type schema_types[] = {
     {"supervision", RECORD_SUPERVISION, CIRCLE_WORK, LEADERS, FIELDS(supervision)},
     {"task", RECORD_TASK, CIRCLE_CHART, 0, FIELDS(task)},
     {"rulepack", RECORD_RULEPACK, CIRCLE_AGENCY, LEADERS, FIELDS(rulepack)},
+    {"disclosure", RECORD_DISCLOSURE, CIRCLE_CHART, 0, FIELDS(disclosure)},
 };
 const size_t schema_type_count = sizeof schema_types / sizeof *schema_types;
 
@@ -330,5 +349,6 @@ const struct schema_type schema_inner_types[] = {
     {"person", RECORD_PERSON, CIRCLE_AGENCY, 0, FIELDS(person)},
     {"device", RECORD_DEVICE, CIRCLE_AGENCY, 0, FIELDS(device)},
     {"agency", RECORD_AGENCY, CIRCLE_AGENCY, 0, FIELDS(agency)},
+    {"claim", RECORD_CLAIM, CIRCLE_CHART, 0, FIELDS(claim)},
 };
 const size_t schema_inner_type_count = sizeof schema_inner_types / sizeof *schema_inner_types;

@@ -45,8 +45,10 @@ MUST_USE enum kith_err visit_read_life(struct store_txn *txn, const struct roste
  * the store gives. */
 MUST_USE enum kith_err visit_read(struct store_txn *txn, const struct roster *roster,
                                   const struct found_record *facts, struct visit *visit);
-/* The text of a field as it stands: of a signed note what was signed, or what an addendum that
+/* A field as it stands, encoded: of a signed note what was signed, or what an addendum that
  * nobody amended again corrected it to. An empty view if it says nothing, or several things. */
+struct bytes visit_value(const struct visit *visit, uint32_t type, uint32_t field);
+/* Likewise, of a field with text. */
 struct bytes visit_text(const struct visit *visit, uint32_t type, uint32_t field);
 /* Whether addenda that know nothing of each other correct the field to different values. */
 bool visit_is_amended_twice(const struct visit *visit, uint32_t type, uint32_t field);

@@ -2,6 +2,7 @@
 /* What a visit says when corrections are taken in, and what follows from it. */
 #include <string.h>
 
+#include "client/fields.h"
 #include "client/moment.h"
 #include "client/visit.h"
 
@@ -43,14 +44,7 @@ bool visit_is_amended_twice(const struct visit *visit, uint32_t type, uint32_t f
     return false;
 }
 
-static struct bytes value_text(struct bytes value)
-{
-    struct wire_in in = wire_open(value);
-
-    return wire_peek(&in) == WIRE_TEXT ? wire_text(&in, VALUE_MAX) : bytes_of(NULL, 0);
-}
-
-struct bytes visit_text(const struct visit *visit, uint32_t type, uint32_t field)
+struct bytes visit_value(const struct visit *visit, uint32_t type, uint32_t field)
 {
     const struct record *record = type == RECORD_VISIT ? &visit->facts : &visit->note;
     const struct note_step *correction = next_correction(visit, type, field, NULL);
@@ -59,10 +53,15 @@ struct bytes visit_text(const struct visit *visit, uint32_t type, uint32_t field
     if (correction)
         return visit_is_amended_twice(visit, type, field)
                    ? bytes_of(NULL, 0)
-                   : value_text(note_step_amends(correction, type, field));
+                   : note_step_amends(correction, type, field);
     const struct live *live = merge_read(record_register(record, field, bytes_of(NULL, 0)),
                                          MERGE_EXACT, NULL, &is_unsettled);
-    return live && !is_unsettled ? value_text(live->value) : bytes_of(NULL, 0);
+    return live && !is_unsettled ? live->value : bytes_of(NULL, 0);
+}
+
+struct bytes visit_text(const struct visit *visit, uint32_t type, uint32_t field)
+{
+    return value_text(visit_value(visit, type, field));
 }
 
 static bool text_ms(struct bytes text, int64_t *ms)

@@ -68,6 +68,9 @@
     X("Records", "caseload", "", "The people you work with", overview_caseload)                    \
     X("Records", "units", "--from DATE --to DATE",                                                 \
       "Minutes and units of visits, and which of them count", overview_units)                      \
+    X("Records", "export billing",                                                                 \
+      "--from DATE --to DATE --to-file FILE [--participant PERSON] [--again]",                     \
+      "Write what can be billed, and what changed since, as a CSV file", export_billing)           \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \
