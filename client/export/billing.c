@@ -251,7 +251,7 @@ static enum kith_err finish(struct billing *billing)
             made->kith, KITH_NOT_FOUND, "no visit between these days is to be billed%s",
             made->public.unchanged ? ": what counts was exported before (--again repeats it)" : "");
     made->public.charts = made->share_count;
-    enum kith_err err = export_write(made, billing->options->path);
+    enum kith_err err = export_write(made, AUDIT_BILLING, billing->options->path);
     if (!err && billing->entry_count > 1)
         qsort(billing->entries, billing->entry_count, sizeof *billing->entries, compare_entries);
     if (!err)

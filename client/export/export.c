@@ -102,7 +102,7 @@ void export_share(struct export_made *made, const struct chart_facts *chart,
         memcpy(share->consent, consent->id, sizeof share->consent);
 }
 
-enum kith_err export_write(struct export_made *made, const char *path)
+enum kith_err export_write(struct export_made *made, enum audit_export_did form, const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     size_t done = 0;
@@ -123,8 +123,10 @@ enum kith_err export_write(struct export_made *made, const char *path)
     bool is_written = done == made->out.len && fsync(fd) == 0;
     number = errno;
     is_written = close(fd) == 0 && is_written;
-    if (is_written)
+    if (is_written) {
+        access_exported(made->kith, form, made->public.lines);
         return KITH_OK;
+    }
     (void)unlink(path);
     return home_fail(made->kith, file_error(number), "%s: %s", path, strerror(number));
 }

@@ -9,6 +9,7 @@
 #ifndef KITH_CLIENT_EXPORT_EXPORT_H
 #define KITH_CLIENT_EXPORT_EXPORT_H
 
+#include "client/access.h"
 #include "client/export/chart.h"
 #include "client/moment.h"
 
@@ -46,8 +47,10 @@ void export_leave_out(struct export_made *made, const char *id, const struct cha
 /* Counts one more visit of a chart. `recipient` may be NULL. */
 void export_share(struct export_made *made, const struct chart_facts *chart,
                   const struct chart_consent *consent, const char *recipient);
-/* Writes the content into a new file, mode 0600. EXISTS with kith_detail if there is one. */
-MUST_USE enum kith_err export_write(struct export_made *made, const char *path);
+/* Writes the content into a new file, mode 0600, and that into this device's own log. EXISTS with
+ * kith_detail if there is one. */
+MUST_USE enum kith_err export_write(struct export_made *made, enum audit_export_did form,
+                                    const char *path);
 
 /* What left, for whom. */
 struct export_event {
@@ -56,7 +59,7 @@ struct export_event {
     const char *purpose;
 };
 /* Called once for each file after it was written: every chart that is in it gets its account of
- * the disclosure. Whoever keeps a log of exports does it here. */
+ * the disclosure. */
 MUST_USE enum kith_err export_done(struct export_made *made, const struct export_event *event);
 
 #endif

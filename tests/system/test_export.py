@@ -32,6 +32,8 @@ def export(device, name, *options, since=80):
     expect(made["file"] == path and oct(os.stat(path).st_mode & 0o777) == "0o600", "the file is for its owner alone")
     rows = read_csv(path)
     expect(len(rows) == made["lines"], "%d rows, %s" % (len(rows), made))
+    newest = [row for row in device.json("access") if row["did"] == "exported"][-1]
+    expect((newest["what"], newest["records"]) == ("billing", made["lines"]), "the device's log says so: %s" % newest)
     return rows, made
 
 
@@ -314,9 +316,9 @@ def amendments_and_voids_after_the_export_replace_and_take_back(lab):
     first, _ = export(ana, "first.csv")
     expect([row["frequency_code"] for row in first] == ["1"] * 4, "four new lines")
     expect({row["units"] for row in first} == {"3"}, "45 minutes are three units")
-    ana.ok("visit", "addendum", amended, "--kind", "correction", "end=10:00", "It was an hour.")
+    ana.ok("visit", "addend", amended, "--kind", "correction", "end=10:00", "It was an hour.")
     ana.ok("visit", "void", voided, "--reason", "It was another person.")
-    ana.ok("visit", "addendum", worded, "--kind", "addendum", "She called again at noon.")
+    ana.ok("visit", "addend", worded, "--kind", "addendum", "She called again at noon.")
     ana.sync()
     rosa.sync()
     rows, made = export(rosa, "second.csv")
@@ -333,7 +335,7 @@ def amendments_and_voids_after_the_export_replace_and_take_back(lab):
     ana.sync()
     refuses(ana, 1, "exported before", "export", "billing", "--from", day(9), "--to", day(0), "--to-file",
             os.path.join(lab.folder, "third.csv"))
-    ana.ok("visit", "addendum", alone, "--kind", "correction", "contact_result=no_show", "She was not there.")
+    ana.ok("visit", "addend", alone, "--kind", "correction", "contact_result=no_show", "She was not there.")
     rows, made = export(ana, "fourth.csv")
     expect([(row["claim_line_id"], row["frequency_code"]) for row in rows] == [(alone, "8")], "no contact, no claim")
     told = ana.json("disclosure", "list", "--participant", agency.maria)
