@@ -123,6 +123,7 @@ static void net_drive(struct net *net)
     struct session_todo todo = {.work = SESSION_WRITE};
 
     while (!net->is_closing && todo.work != SESSION_WAIT) {
+        net->session->now_ms = uv_now(&net->loop);
         session_device_next(net->session, &todo);
         if (todo.work == SESSION_WRITE)
             net_send(net, todo.bytes);

@@ -91,6 +91,7 @@ enum kith_err pull_read(struct pull *pull, struct frame *frame)
     wire_bin_exact(in, pull->digest, DIGEST_BYTES);
     pull->own = wire_uint(in, UINT64_MAX);
     pull->is_continued = false;
+    pull->room = 0;
     pull->written = 0;
     return wire_close(in);
 }

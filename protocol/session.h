@@ -17,27 +17,32 @@
  * Every Noise message of the device that carries data (PUSH, ROSTER, CIRCLE, INVITE) is answered by
  * one line of account in an ACK, after it is durable; what was not taken is named by REFUSED before
  * that. A PULL is answered by batches that end with CURSOR, until one says that nothing more is
- * there. Flow: unanswered data is at most WINDOW_BYTES in either direction. Source:
+ * there. Flow (flow.h): unanswered data is at most WINDOW_BYTES in either direction. Source:
  * docs/protocol.md, section 4.
  */
 #ifndef KITH_PROTOCOL_SESSION_H
 #define KITH_PROTOCOL_SESSION_H
 
 #include "protocol/channel.h"
+#include "protocol/flow.h"
 #include "protocol/message.h"
 
 #define SESSION_READ_MAX 65536
+/* A device sends no more messages with data than these before an answer. */
+#define SESSION_UNANSWERED_MAX 64
 
 enum session_work {
     SESSION_WAIT,   /* for bytes, or for work under way */
     SESSION_WRITE,  /* send `bytes`; then call next again */
     SESSION_CLOSE,  /* close the connection; `err` says why, KITH_OK after an orderly end */
-    SESSION_FILL,   /* device: compose frames, at most `room` bytes -> session_device_filled */
+    SESSION_FILL,   /* device: compose frames, at most `room` bytes -> session_device_filled. Here
+                       and for SESSION_LOAD a single item may be larger, up to BATCH_MAX */
     SESSION_APPLY,  /* device: store the frames in `bytes`, all or nothing -> session_device_applied
                      */
     SESSION_LOOKUP, /* hub: may this peer come in? -> session_hub_identified */
     SESSION_INGEST, /* hub: verify and store the frames in `bytes` -> session_hub_ingested */
-    SESSION_LOAD,   /* hub: compose the next batch after session->pull -> session_hub_loaded */
+    SESSION_LOAD,   /* hub: compose the next batch after session->pull, at most its `room` bytes
+                       -> session_hub_loaded */
 };
 
 struct session_todo {
@@ -79,10 +84,12 @@ struct session_device {
     bool is_out_handed;     /* `out` was handed out with SESSION_WRITE */
     bool is_filling;
     bool is_applying;
-    bool has_more;   /* the shell has more to send */
-    bool is_pulling; /* a PULL is unanswered */
-    size_t unanswered_bytes;
-    uint32_t unanswered;   /* Noise messages with data */
+    bool has_more;       /* the shell has more to send */
+    bool is_pulling;     /* a PULL is unanswered */
+    uint32_t unanswered; /* Noise messages with data, and the bytes of each, the oldest first */
+    uint32_t unanswered_bytes[SESSION_UNANSWERED_MAX];
+    struct flow flow;
+    uint64_t now_ms;       /* the shell's steady clock, for the flow; it may stand still */
     uint64_t credit_bytes; /* stored and not yet credited */
     uint64_t bytes_out;
     uint64_t bytes_in;
@@ -128,7 +135,8 @@ struct session_hub {
     struct pull pull;
     uint64_t written; /* the shell's: how many changes of the device the hub had before this */
     uint8_t cursor[CURSOR_MAX]; /* what pull.cursor views */
-    uint64_t window_left;       /* bytes of batches that may be sent before CREDIT */
+    struct flow flow;           /* of batches, which CREDIT answers */
+    uint64_t now_ms;            /* the shell's steady clock, for the flow; it may stand still */
 };
 
 /* `welcome` with the hub's sign key, which only a founder is told. */

@@ -4,8 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define HELLO_ROOM  32 /* a HELLO, CREDIT or BYE frame, at most */
-#define CREDIT_STEP (WINDOW_BYTES / 4)
+#define HELLO_ROOM 32 /* a HELLO, CREDIT or BYE frame, at most */
 
 void session_device_init(struct session_device *session, const struct session_device_config *config)
 {
@@ -18,6 +17,7 @@ void session_device_init(struct session_device *session, const struct session_de
     session->hello = (struct hello){KITH_PROTOCOL_VERSION, config->device, config->clock_ms};
     session->has_more = true;
     session->has_heard = true;
+    flow_init(&session->flow);
 }
 
 void session_device_clear(struct session_device *session)
@@ -78,8 +78,8 @@ static void note_batch(struct session_device *session, struct bytes frames)
             has_data = true;
     }
     if (has_data) {
-        session->unanswered++;
-        session->unanswered_bytes += frames.len;
+        session->unanswered_bytes[session->unanswered++] = (uint32_t)frames.len;
+        flow_sent(&session->flow, frames.len, session->now_ms);
     }
 }
 
@@ -103,11 +103,26 @@ void session_device_filled(struct session_device *session, struct bytes frames, 
     buffer_reset(&session->text);
 }
 
+static enum kith_err read_ack(struct session_device *session, struct frame *frame)
+{
+    struct ack ack;
+    enum kith_err err = ack_read(&ack, frame);
+    uint64_t bytes = 0;
+
+    if (err || ack.batches > session->unanswered)
+        return err ? err : KITH_STATE;
+    for (uint32_t i = 0; i < ack.batches; i++)
+        bytes += session->unanswered_bytes[i];
+    session->unanswered -= ack.batches;
+    memmove(session->unanswered_bytes, session->unanswered_bytes + ack.batches,
+            session->unanswered * sizeof *session->unanswered_bytes);
+    return flow_answered(&session->flow, bytes, session->now_ms) ? KITH_OK : KITH_STATE;
+}
+
 /* Takes what the session itself must know out of a batch; the rest is the shell's. */
 static enum kith_err read_control(struct session_device *session, struct frame *frame)
 {
     struct cursor_frame cursor;
-    struct ack ack;
     enum kith_err reason;
     enum kith_err err;
 
@@ -133,13 +148,7 @@ static enum kith_err read_control(struct session_device *session, struct frame *
     case FRAME_BYE:
         return KITH_LOST;
     case FRAME_ACK:
-        err = ack_read(&ack, frame);
-        if (err || ack.batches > session->unanswered)
-            return err ? err : KITH_STATE;
-        session->unanswered -= ack.batches;
-        if (session->unanswered == 0)
-            session->unanswered_bytes = 0;
-        return KITH_OK;
+        return read_ack(session, frame);
     case FRAME_CURSOR:
         err = cursor_read(&cursor, frame);
         if (!err && cursor.is_up_to_date)
@@ -223,7 +232,8 @@ static bool may_fill(const struct session_device *session)
 {
     bool is_turn = session->state == DEVICE_START || session->state == DEVICE_OPEN;
 
-    return is_turn && session->has_more && session->unanswered_bytes + BATCH_MAX <= WINDOW_BYTES;
+    return is_turn && session->has_more && session->unanswered < SESSION_UNANSWERED_MAX &&
+           flow_room(&session->flow) > 0;
 }
 
 static bool is_finished(const struct session_device *session)
@@ -243,12 +253,13 @@ static void say_bye(struct session_device *session)
     buffer_clear(&bye);
 }
 
-/* Credit is given back in steps, so that a long download costs few frames the other way. */
+/* At once during a download: from when it comes the hub learns what the link carries. */
 static void give_credit(struct session_device *session)
 {
+    uint64_t due = session->is_pulling ? 1 : FLOW_ANSWER_DUE;
     struct buffer credit;
 
-    if (session->credit_bytes < CREDIT_STEP || session->state != DEVICE_OPEN)
+    if (session->credit_bytes < due || session->state != DEVICE_OPEN)
         return;
     buffer_init(&credit, HELLO_ROOM);
     credit_write(&credit, session->credit_bytes);
@@ -286,7 +297,10 @@ void session_device_next(struct session_device *session, struct session_todo *to
     }
     if (may_fill(session)) {
         session->is_filling = true;
-        *todo = (struct session_todo){.work = SESSION_FILL, .room = BATCH_MAX - HELLO_ROOM};
+        /* The first flight carries all that it can: the next one is a round trip later. */
+        size_t room =
+            session->state == DEVICE_START ? BATCH_MAX - HELLO_ROOM : flow_room(&session->flow);
+        *todo = (struct session_todo){.work = SESSION_FILL, .room = room};
         return;
     }
     if (is_finished(session))

@@ -18,7 +18,7 @@ void session_hub_init(struct session_hub *session, const struct noise_keypair *h
     channel_init_hub(&session->channel, hub, ephemeral_secret);
     session->welcome = *welcome;
     session->welcome.has_sign_key = false;
-    session->window_left = WINDOW_BYTES;
+    flow_init(&session->flow);
 }
 
 void session_hub_clear(struct session_hub *session)
@@ -133,10 +133,8 @@ static enum kith_err read_credit(struct session_hub *session, struct frame *fram
     uint64_t bytes = 0;
     enum kith_err err = credit_read(&bytes, frame);
 
-    if (!err && session->window_left + bytes > WINDOW_BYTES)
+    if (!err && !flow_answered(&session->flow, bytes, session->now_ms))
         err = KITH_STATE;
-    if (!err)
-        session->window_left += bytes;
     return err;
 }
 
@@ -288,7 +286,7 @@ void session_hub_loaded(struct session_hub *session, enum kith_err err, struct b
     memcpy(session->pull.incarnation, session->welcome.incarnation, INCARNATION_BYTES);
     session->has_pull = !is_up_to_date;
     session->has_pulled = session->has_pulled || is_up_to_date;
-    session->window_left -= text.len;
+    flow_sent(&session->flow, text.len, session->now_ms);
     if (text.err)
         session_fail(session, text.err);
     else
@@ -307,8 +305,7 @@ void session_hub_notify(struct session_hub *session)
 static bool may_load(const struct session_hub *session)
 {
     return session->has_pull && !session->is_loading && !session->is_ingesting &&
-           session->ingest.len == 0 && session->window_left >= NOISE_TEXT_MAX &&
-           session->out.len == 0;
+           session->ingest.len == 0 && flow_room(&session->flow) > 0 && session->out.len == 0;
 }
 
 static void hand_out_ingest(struct session_hub *session, struct session_todo *todo)
@@ -357,6 +354,7 @@ static void find_work(struct session_hub *session, struct session_todo *todo)
     if (is_ready && may_load(session)) {
         session->is_loading = true;
         session->pull.written = session->written;
+        session->pull.room = flow_room(&session->flow);
         todo->work = SESSION_LOAD;
     }
 }

@@ -52,6 +52,7 @@ struct loader {
     uint32_t count;
     uint32_t room;
     struct run_writer run;
+    size_t room_bytes; /* of the batch; its first item may be larger */
     struct backlog *backlog;
     struct handed *handed; /* what of each circle is in this batch */
     uint32_t handed_count;
@@ -181,7 +182,9 @@ static void find_sources(struct loader *loader)
 
 static bool has_room(struct loader *loader, size_t bytes)
 {
-    loader->is_full = loader->backlog->frames.len + run_bytes(&loader->run) + bytes > FRAMES_MAX;
+    size_t held = loader->backlog->frames.len + run_bytes(&loader->run);
+
+    loader->is_full = held + bytes > (held > 0 ? loader->room_bytes : FRAMES_MAX);
     return !loader->is_full;
 }
 
@@ -455,6 +458,8 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
     struct loader loader = {.txn = store_begin(ledger->store, STORE_READ),
                             .device = device,
                             .has_own_news = pull->written > pull->own,
+                            .room_bytes =
+                                pull->room && pull->room < FRAMES_MAX ? pull->room : FRAMES_MAX,
                             .backlog = backlog};
 
     buffer_reset(&backlog->frames);

@@ -23,6 +23,9 @@ struct filler {
 
 /* Whether so many bytes still fit; once they do not, the filler is full. */
 bool filler_has_room(struct filler *filler, size_t bytes);
+/* Likewise for one more change of a run that is not written yet. */
+bool filler_run_has_room(struct filler *filler, const struct run_writer *run,
+                         const struct change *change);
 /* A frame with an entry of an access chain and boxes of `key` for these recipients. */
 MUST_USE enum kith_err write_circle_entry(struct filler *filler, const struct circle_row *row,
                                           uint32_t epoch, const uint8_t key[static KEY_BYTES],

@@ -92,7 +92,19 @@ struct sending_grant *sending_add_grant(struct sending *sending)
 
 bool filler_has_room(struct filler *filler, size_t bytes)
 {
-    filler->is_full = filler->is_full || filler->frames->len + bytes > filler->room;
+    size_t room = filler->frames->len > 0 ? filler->room : BATCH_MAX;
+
+    filler->is_full = filler->is_full || filler->frames->len + bytes > room;
+    return !filler->is_full;
+}
+
+bool filler_run_has_room(struct filler *filler, const struct run_writer *run,
+                         const struct change *change)
+{
+    size_t held = filler->frames->len + run->changes.len;
+    size_t bytes = RUN_HEAD_MAX + change->sealed.len + RUN_CHANGE_OVERHEAD;
+
+    filler->is_full = filler->is_full || held + bytes > (held > 0 ? filler->room : BATCH_MAX);
     return !filler->is_full;
 }
 
@@ -349,8 +361,7 @@ static void write_chain(struct filler *filler, struct sending_circle *circle)
             store_fail(filler->txn, KITH_DAMAGED);
             break;
         }
-        if (!filler_has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
-                                         RUN_CHANGE_OVERHEAD))
+        if (!filler_run_has_room(filler, &run, &change.change))
             break;
         run_add(&run, row.circle.id, filler->replica->identity.device, circle->next_n,
                 &change.change);
@@ -377,8 +388,7 @@ static void write_carried_chain(struct filler *filler, struct sending_circle *ci
             store_fail(filler->txn, KITH_DAMAGED);
             break;
         }
-        if (!filler_has_room(filler, RUN_HEAD_MAX + run.changes.len + change.change.sealed.len +
-                                         RUN_CHANGE_OVERHEAD))
+        if (!filler_run_has_room(filler, &run, &change.change))
             break;
         run_add(&run, id, chain->device, n, &change.change);
     }

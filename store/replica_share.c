@@ -106,8 +106,7 @@ static void share_chain(struct sharer *sharer, const struct chain_row *chain)
             store_fail(filler->txn, KITH_DAMAGED);
             break;
         }
-        if (!filler_has_room(filler, RUN_HEAD_MAX + run.changes.len + row.change.sealed.len +
-                                         RUN_CHANGE_OVERHEAD))
+        if (!filler_run_has_room(filler, &run, &row.change))
             break;
         run_add(&run, sharer->row.circle.id, device, sharing->n, &row.change);
     }

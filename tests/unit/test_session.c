@@ -204,7 +204,7 @@ static void device_fill(struct world *world, size_t room)
 
     if (world->filled < world->outbox_count)
         batch = world->outbox[world->filled++];
-    assert_true(batch.len <= room);
+    assert_in_range(room, 1, BATCH_MAX); /* a single item may be larger than that */
     session_device_filled(&world->device, batch, world->filled < world->outbox_count);
 }
 
@@ -509,7 +509,7 @@ static void credit_counts_batches_alone(void **state)
     run(&world);
     assert_both_closed(&world, KITH_OK, KITH_OK);
     assert_int_equal(world.changes, 12);
-    assert_in_range(world.hub.window_left, 1, WINDOW_BYTES);
+    assert_true(world.hub.flow.sent - world.hub.flow.answered <= 2 * BATCH_MAX);
     world_end(&world);
     batches_clear(&batches);
 }
@@ -633,11 +633,9 @@ static void without_credit_no_more_is_loaded(void **state)
     world.is_device_busy = true;
     run(&world);
     uint32_t in_window = world.loaded;
-    assert_in_range(in_window, 4, WINDOW_BYTES / (BATCH_MAX - 100));
-    assert_true(world.hub.window_left < NOISE_TEXT_MAX);
+    assert_int_equal(in_window, 1); /* each of them is larger than the window at the beginning */
     run(&world);
     assert_int_equal(world.loaded, in_window);
-    assert_false(session_device_wants_bytes(&world.device));
     world.is_device_busy = false;
     session_device_applied(&world.device, KITH_OK, false);
     run(&world);
@@ -660,8 +658,8 @@ static void a_device_sends_no_more_than_a_window_unanswered(void **state)
         send_batch(&world, buffer_view(&batches.large));
     world.is_hub_busy = true;
     run(&world);
-    assert_in_range(world.filled, 8, WINDOW_BYTES / (BATCH_MAX - 100));
-    assert_true(world.device.unanswered_bytes <= WINDOW_BYTES);
+    assert_int_equal(world.filled, 1);
+    assert_true(world.device.flow.sent <= BATCH_MAX);
     world.is_hub_busy = false;
     hub_ingested(&world);
     run(&world);
