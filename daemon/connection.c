@@ -182,7 +182,7 @@ void connection_received(struct connection *connection, struct bytes bytes)
     if (connection->stage != CONNECTION_SERVING)
         return;
     note_progress(connection);
-    connection->session.now_ms = connection->progress_ms;
+    connection->session.now_ms = (uint32_t)connection->progress_ms;
     session_hub_receive(&connection->session, bytes);
     connection_drive(connection);
 }
@@ -284,7 +284,7 @@ void connection_fetched(struct connection *connection, enum kith_err err,
     if (connection->stage != CONNECTION_SERVING)
         return;
     note_progress(connection);
-    connection->session.now_ms = connection->progress_ms;
+    connection->session.now_ms = (uint32_t)connection->progress_ms;
     session_hub_loaded(&connection->session, err, buffer_view(&backlog->frames),
                        bytes_of(backlog->cursor, backlog->cursor_len), backlog->is_up_to_date);
     if (connection->has_news)

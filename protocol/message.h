@@ -37,7 +37,7 @@ enum frame_type {
 };
 
 #define INCARNATION_BYTES 8
-#define CURSOR_MAX        64
+#define CURSOR_MAX        132
 #define DIGEST_BYTES      8
 #define ACK_CHAINS_MAX    1024
 
@@ -77,7 +77,7 @@ struct pull {
     uint8_t digest[DIGEST_BYTES]; /* of all changes received: see digest_add */
     bool
         is_continued; /* not on the wire: the cursor is from this very session, the digest is not */
-    size_t room;      /* not on the wire: bytes that the next batch may have; 0: BATCH_MAX */
+    uint32_t room;    /* not on the wire: bytes that the next batch may have; 0: BATCH_MAX */
     uint64_t own;     /* how many of its own changes the hub has acknowledged to it */
     uint64_t written; /* not on the wire: how many of them the hub had when the session began */
 };

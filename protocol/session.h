@@ -89,7 +89,7 @@ struct session_device {
     uint32_t unanswered; /* Noise messages with data, and the bytes of each, the oldest first */
     uint32_t unanswered_bytes[SESSION_UNANSWERED_MAX];
     struct flow flow;
-    uint64_t now_ms;       /* the shell's steady clock, for the flow; it may stand still */
+    uint32_t now_ms;       /* the shell's steady clock, for the flow; it may stand still */
     uint64_t credit_bytes; /* stored and not yet credited */
     uint64_t bytes_out;
     uint64_t bytes_in;
@@ -136,7 +136,7 @@ struct session_hub {
     uint64_t written; /* the shell's: how many changes of the device the hub had before this */
     uint8_t cursor[CURSOR_MAX]; /* what pull.cursor views */
     struct flow flow;           /* of batches, which CREDIT answers */
-    uint64_t now_ms;            /* the shell's steady clock, for the flow; it may stand still */
+    uint32_t now_ms;            /* the shell's steady clock, for the flow; it may stand still */
 };
 
 /* `welcome` with the hub's sign key, which only a founder is told. */

@@ -354,7 +354,7 @@ static void find_work(struct session_hub *session, struct session_todo *todo)
     if (is_ready && may_load(session)) {
         session->is_loading = true;
         session->pull.written = session->written;
-        session->pull.room = flow_room(&session->flow);
+        session->pull.room = (uint32_t)flow_room(&session->flow);
         todo->work = SESSION_LOAD;
     }
 }

@@ -1,42 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a device has not seen yet, in batches.
+ * What a device has not seen yet, in batches: the roster, then what it was taken out of, then what
+ * is urgent, then circle by circle (position.h).
  *
- * Every item of the log (a change, an entry of an access chain) has a sequence. A device that was
- * let into a circle at sequence G receives everything older of it at the place of G: an item's
- * place is (max(its sequence, G), its sequence). Places are totally ordered, so a pair of numbers
- * says how far a device has come, also in the middle of a circle that it was newly let into. That
- * pair is the cursor, with the place in the roster, the digest of what was delivered and how many
- * removals were told; only this file knows how it is written.
- *
- * A device that was taken out of a circle is told so before anything else: the entries of its
- * access chain up to that one, and nothing more. What was delivered of the circle leaves the digest
- * on both sides: let in again, the device is sent it anew. A device that is ended is sent the
- * roster up to its end.
+ * A device that was let into a circle receives all that is older of it as well. A device that was
+ * taken out of a circle is told so before anything else: the entries of its access chain up to that
+ * one, and nothing more. What was delivered of the circle leaves the digest on both sides: let in
+ * again, the device is sent it anew. A device that is ended is sent the roster up to its end.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
+#include "store/position.h"
 
-#define CURSOR_BYTES (8 + 8 + 4 + 4 + 8 + DIGEST_BYTES)
-#define FRAMES_MAX   (BATCH_MAX - CURSOR_MAX - 8)
-
-struct position {
-    uint64_t place;
-    uint64_t sequence;
-    uint32_t roster;
-    uint8_t digest[DIGEST_BYTES];
-    uint32_t removals; /* told as a whole */
-    uint64_t removal;  /* of the next one: the sequence through which its entries were told */
-};
+#define FRAMES_MAX (BATCH_MAX - CURSOR_MAX - 8)
 
 /* A circle with something to deliver. */
 struct source {
     uint32_t circle;
-    uint64_t granted;
-    uint64_t next; /* sequence of its next item */
+    uint64_t turn;
+    uint64_t through; /* what was delivered of it */
 };
 
 struct loader {
@@ -48,7 +33,7 @@ struct loader {
     bool is_ended;
     bool has_own_news; /* the hub has more of the device itself than it knows of */
     struct position position;
-    struct source *heap; /* the source with the least place on top */
+    struct source *sources; /* of the round, the next one first */
     uint32_t count;
     uint32_t room;
     struct run_writer run;
@@ -81,103 +66,65 @@ void backlog_clear(struct backlog *backlog)
 
 /* A cursor of another incarnation, of another form, or one that does not agree with what the device
  * holds, is worth nothing: everything is sent again, and what is there already is skipped by the
- * device. */
-static struct position position_read(const struct ledger *ledger, const struct pull *pull)
+ * device. What is urgent is so for who was here before. */
+static struct position position_of(const struct ledger *ledger, const struct pull *pull,
+                                   uint64_t newest)
 {
-    struct position position = {0};
+    struct position position;
 
-    if (pull->cursor.len != CURSOR_BYTES ||
-        !seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES))
+    if (position_decode(&position, pull->cursor) &&
+        seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES) &&
+        (pull->is_continued || seal_equal(position.digest, pull->digest, DIGEST_BYTES)))
         return position;
-    if (!pull->is_continued && !seal_equal(pull->cursor.ptr + 32, pull->digest, DIGEST_BYTES))
-        return position;
-    position.place = get_u64(pull->cursor.ptr);
-    position.sequence = get_u64(pull->cursor.ptr + 8);
-    position.roster = get_u32(pull->cursor.ptr + 16);
-    position.removals = get_u32(pull->cursor.ptr + 20);
-    position.removal = get_u64(pull->cursor.ptr + 24);
-    memcpy(position.digest, pull->cursor.ptr + 32, DIGEST_BYTES);
-    return position;
-}
-
-static void position_write(const struct position *position, struct backlog *backlog)
-{
-    put_u64(backlog->cursor, position->place);
-    put_u64(backlog->cursor + 8, position->sequence);
-    put_u32(backlog->cursor + 16, position->roster);
-    put_u32(backlog->cursor + 20, position->removals);
-    put_u64(backlog->cursor + 24, position->removal);
-    memcpy(backlog->cursor + 32, position->digest, DIGEST_BYTES);
-    backlog->cursor_len = CURSOR_BYTES;
-}
-
-static uint64_t source_place(const struct source *source)
-{
-    return source->next > source->granted ? source->next : source->granted;
-}
-
-static bool is_before(const struct source *a, const struct source *b)
-{
-    uint64_t a_place = source_place(a);
-    uint64_t b_place = source_place(b);
-
-    return a_place != b_place ? a_place < b_place : a->next < b->next;
-}
-
-static void heap_sink(struct loader *loader, uint32_t at)
-{
-    struct source moving = loader->heap[at];
-
-    for (uint32_t child = 2 * at + 1; child < loader->count; child = 2 * at + 1) {
-        if (child + 1 < loader->count && is_before(&loader->heap[child + 1], &loader->heap[child]))
-            child++;
-        if (!is_before(&loader->heap[child], &moving))
-            break;
-        loader->heap[at] = loader->heap[child];
-        at = child;
-    }
-    loader->heap[at] = moving;
+    return (struct position){.urgent = newest};
 }
 
 static void add_source(struct loader *loader, const struct source *source)
 {
     if (loader->count == loader->room) {
         uint32_t room = loader->room ? loader->room * 2 : 16;
-        struct source *larger = realloc(loader->heap, room * sizeof *larger);
+        struct source *larger = realloc(loader->sources, room * sizeof *larger);
         if (!larger) {
             store_fail(&loader->txn, KITH_MEMORY);
             return;
         }
-        loader->heap = larger;
+        loader->sources = larger;
         loader->room = room;
     }
-    loader->heap[loader->count++] = *source;
+    loader->sources[loader->count++] = *source;
 }
 
-/* The sequence after which a circle's items are still to be delivered. */
-static uint64_t delivered_through(const struct position *position, uint64_t granted)
+static int by_turn(const void *a, const void *b)
 {
-    if (position->place < granted)
-        return 0;
-    return position->place == granted ? position->sequence : position->place;
+    uint64_t left = ((const struct source *)a)->turn;
+    uint64_t right = ((const struct source *)b)->turn;
+
+    return left < right ? 1 : -(left > right);
 }
 
+/* What the round still has to deliver. */
 static void find_sources(struct loader *loader)
 {
+    const struct position *position = &loader->position;
     struct store_walk walk = hub_grants(&loader->txn, loader->device);
     struct source source;
+    uint64_t granted;
 
-    while (hub_grant_next(&walk, &source.circle, &source.granted)) {
-        uint64_t through = delivered_through(&loader->position, source.granted);
-        if (hub_circle_last(&loader->txn, source.circle) <= through)
+    loader->count = 0;
+    while (hub_grant_next(&walk, &source.circle, &granted)) {
+        if (granted > position->horizon)
             continue;
-        source.next = hub_circle_after(&loader->txn, source.circle, through);
-        if (source.next)
-            add_source(loader, &source);
+        source.through = position_through(position, &loader->txn, source.circle, granted);
+        if (hub_circle_last(&loader->txn, source.circle) <= source.through ||
+            hub_circle_last_through(&loader->txn, source.circle, position->horizon) <=
+                source.through)
+            continue;
+        source.turn = position_turn(position, &loader->txn, source.circle);
+        add_source(loader, &source);
     }
     store_walk_end(&walk);
-    for (uint32_t i = loader->count / 2; i > 0; i--)
-        heap_sink(loader, i - 1);
+    if (loader->count > 1)
+        qsort(loader->sources, loader->count, sizeof *loader->sources, by_turn);
 }
 
 static bool has_room(struct loader *loader, size_t bytes)
@@ -330,32 +277,96 @@ static bool load_item(struct loader *loader, const struct circle *circle,
     return true;
 }
 
-/* Delivers from the topmost source as long as it stays the topmost. */
-static void load_source(struct loader *loader)
+/* Delivers a circle's items after `through` up to `last`. Says how far it came: short of `last`
+ * only if the batch is full. */
+static uint64_t load_circle(struct loader *loader, uint32_t number, uint64_t through, uint64_t last)
 {
-    struct source *source = &loader->heap[0];
-    uint32_t number = source->circle;
     struct circle circle;
     struct hub_item item;
 
     hub_circle_get(&loader->txn, number, &circle);
-    while (loader->count > 0 && loader->heap[0].circle == number && !loader->txn.err) {
-        if (!hub_item_get(&loader->txn, source->next, &item)) {
-            store_fail(&loader->txn, KITH_DAMAGED);
+    while (!loader->txn.err) {
+        uint64_t next = hub_circle_after(&loader->txn, number, through);
+        if (next == 0 || next > last) {
+            through = last;
             break;
         }
-        if (!load_item(loader, &circle, &item))
+        if (!hub_item_get(&loader->txn, next, &item))
+            store_fail(&loader->txn, KITH_DAMAGED);
+        else if (!load_item(loader, &circle, &item))
             break;
-        loader->position.place = source_place(source);
-        loader->position.sequence = source->next;
-        source->next = hub_circle_after(&loader->txn, number, source->next);
-        if (source->next == 0)
-            loader->heap[0] = loader->heap[--loader->count];
-        if (loader->count > 0)
-            heap_sink(loader, 0);
+        through = next;
     }
+    run_flush(&loader->run, FRAME_CHANGES, &loader->backlog->frames);
     circle_clear(&circle);
     store_forget(&loader->txn);
+    return through;
+}
+
+static void load_round(struct loader *loader)
+{
+    struct position *position = &loader->position;
+
+    find_sources(loader);
+    for (uint32_t i = 0; i < loader->count && !loader->is_full && !loader->txn.err; i++) {
+        const struct source *source = &loader->sources[i];
+        position->turn = source->turn;
+        position->within = load_circle(loader, source->circle, source->through, position->horizon);
+    }
+    if (!loader->is_full && !loader->txn.err)
+        position_end_round(position, &loader->txn, loader->device);
+}
+
+/* A round that was begun before is ended first; one more takes in what came since. */
+static void load_rounds(struct loader *loader, uint64_t newest)
+{
+    struct position *position = &loader->position;
+
+    if (position->horizon)
+        load_round(loader);
+    if (position->horizon || loader->txn.err || position->base >= newest)
+        return;
+    position->horizon = newest;
+    position->turn = TURN_PENDING;
+    position->within = 0;
+    load_round(loader);
+}
+
+/* Through an urgent change, with all of its circle that comes before it. False if it has to wait.
+ */
+static bool load_urgent_change(struct loader *loader, uint32_t circle, uint64_t sequence)
+{
+    struct position *position = &loader->position;
+    uint64_t granted = hub_granted(&loader->txn, loader->device, circle);
+
+    if (granted == 0)
+        return true;
+    uint64_t through = position_through(position, &loader->txn, circle, granted);
+    if (through >= sequence)
+        return true;
+    if (!position_may_be_ahead(position, circle))
+        return false;
+    uint64_t reached = load_circle(loader, circle, through, sequence);
+    if (reached > through)
+        position_put_ahead(position, circle, reached);
+    return reached == sequence;
+}
+
+static void load_urgent(struct loader *loader, uint64_t newest)
+{
+    struct store_walk walk = hub_urgent(&loader->txn, loader->position.urgent);
+    uint64_t sequence;
+    uint32_t circle;
+    bool is_all = true;
+
+    while (is_all && !loader->txn.err && hub_urgent_next(&walk, &sequence, &circle)) {
+        is_all = load_urgent_change(loader, circle, sequence);
+        if (is_all)
+            loader->position.urgent = sequence;
+    }
+    store_walk_end(&walk);
+    if (is_all && !loader->txn.err)
+        loader->position.urgent = newest;
 }
 
 /* What the device was sent of a circle no longer counts as delivered. */
@@ -380,7 +391,7 @@ static void forget_delivered(struct loader *loader, uint32_t circle, uint64_t th
 static bool load_removal(struct loader *loader, const struct removal_row *removal)
 {
     struct position *position = &loader->position;
-    uint64_t through = delivered_through(position, removal->granted);
+    uint64_t through = position_through(position, &loader->txn, removal->circle, removal->granted);
     struct circle circle;
     struct hub_item item;
 
@@ -402,6 +413,7 @@ static bool load_removal(struct loader *loader, const struct removal_row *remova
     if (loader->is_full || loader->txn.err)
         return false;
     forget_delivered(loader, removal->circle, through);
+    position_forget(position, removal->circle);
     position->removals++;
     position->removal = 0;
     return true;
@@ -461,10 +473,12 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
                             .room_bytes =
                                 pull->room && pull->room < FRAMES_MAX ? pull->room : FRAMES_MAX,
                             .backlog = backlog};
+    uint64_t newest = hub_sequence(&loader.txn);
 
     buffer_reset(&backlog->frames);
     backlog->change_count = 0;
-    loader.position = position_read(ledger, pull);
+    const struct position before = position_of(ledger, pull, newest);
+    loader.position = before;
     run_begin(&loader.run);
     know_device(&loader, ledger);
     load_roster(&loader);
@@ -472,13 +486,15 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
     if (is_served)
         load_removals(&loader);
     if (is_served && !loader.is_full)
-        find_sources(&loader);
-    while (loader.count > 0 && !loader.is_full && !loader.txn.err)
-        load_source(&loader);
+        load_urgent(&loader, newest);
+    if (is_served && !loader.is_full)
+        load_rounds(&loader, newest);
     run_flush(&loader.run, FRAME_CHANGES, &backlog->frames);
     run_end(&loader.run);
-    free(loader.heap);
-    position_write(&loader.position, backlog);
+    free(loader.sources);
+    if (backlog->frames.len == 0 && position_is_near(&before, newest))
+        loader.position = before;
+    backlog->cursor_len = position_encode(&loader.position, backlog->cursor);
     backlog->is_up_to_date = !loader.is_full;
     enum kith_err err = store_commit(&loader.txn);
     if (!err)

@@ -261,6 +261,22 @@ uint64_t hub_circle_last(struct store_txn *txn, uint32_t circle)
     return last;
 }
 
+uint64_t hub_circle_last_through(struct store_txn *txn, uint32_t circle, uint64_t through)
+{
+    uint64_t last = hub_circle_last(txn, circle);
+    struct key prefix = key_of_u32(circle);
+    struct key bound = prefix;
+    uint8_t key[STORE_KEY_MAX];
+
+    if (last <= through)
+        return last;
+    key_u64(&bound, through + 1);
+    return store_last_below(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&prefix), key_bytes(&bound),
+                            key) == 12
+               ? get_u64(key + 4)
+               : 0;
+}
+
 uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after)
 {
     struct key prefix = key_of_u32(circle);
@@ -355,7 +371,37 @@ uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item)
     store_put(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&circle_key), bytes_of(NULL, 0));
     if (item->kind == HUB_ITEM_CHANGE)
         chain_advance(txn, item, sequence);
+    if (item->kind == HUB_ITEM_CHANGE && item->change.class == CHANGE_URGENT)
+        store_put_u64(txn, TABLE_HUB_URGENT, key_bytes(&key), item->circle);
     return sequence;
+}
+
+bool hub_is_urgent(struct store_txn *txn, uint64_t sequence)
+{
+    struct key key = key_of_u64(sequence);
+
+    return store_get(txn, TABLE_HUB_URGENT, key_bytes(&key), NULL);
+}
+
+struct store_walk hub_urgent(struct store_txn *txn, uint64_t after)
+{
+    struct key from = key_of_u64(after + 1);
+
+    return store_walk_begin(txn, TABLE_HUB_URGENT, bytes_of(NULL, 0), key_bytes(&from));
+}
+
+bool hub_urgent_next(struct store_walk *walk, uint64_t *sequence, uint32_t *circle)
+{
+    if (!store_walk_next(walk))
+        return false;
+    struct bytes value = store_walk_value(walk);
+    if (walk->key.len != 8 || value.len != 8) {
+        store_fail(walk->txn, KITH_DAMAGED);
+        return false;
+    }
+    *sequence = get_u64(walk->key.ptr);
+    *circle = (uint32_t)get_u64(value.ptr);
+    return true;
 }
 
 bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *item)

@@ -55,6 +55,8 @@ bool hub_grant_next(struct store_walk *walk, uint32_t *circle, uint64_t *sequenc
 /* The newest sequence of the whole log and of one circle. */
 uint64_t hub_sequence(struct store_txn *txn);
 uint64_t hub_circle_last(struct store_txn *txn, uint32_t circle);
+/* The newest sequence of a circle that is not above `through`; 0 if there is none. */
+uint64_t hub_circle_last_through(struct store_txn *txn, uint32_t circle, uint64_t through);
 /* The first sequence of a circle after `after`; 0 if there is none. */
 uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after);
 
@@ -78,6 +80,11 @@ struct hub_item {
 /* Adds an item under the next sequence, with all indexes; returns the sequence. */
 uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item);
 bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *item);
+/* Walks the urgent changes after a sequence: hub_urgent, hub_urgent_next until false, then
+ * store_walk_end. */
+bool hub_is_urgent(struct store_txn *txn, uint64_t sequence);
+struct store_walk hub_urgent(struct store_txn *txn, uint64_t after);
+bool hub_urgent_next(struct store_walk *walk, uint64_t *sequence, uint32_t *circle);
 /* The id of a device's n-th change in a circle; false if it is not here. */
 bool hub_change_id(struct store_txn *txn, uint32_t circle, uint32_t device, uint64_t n,
                    uint8_t id[static HASH_BYTES]);

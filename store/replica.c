@@ -209,7 +209,11 @@ void replica_put_hlc(struct store_txn *txn, uint64_t hlc)
     device_meta_put(txn, meta_hlc, bytes_of(value, sizeof value));
 }
 
-#define HUB_ROW_BYTES (INCARNATION_BYTES + CURSOR_MAX + 1 + DIGEST_BYTES + 8 + 8 + 1)
+/* incarnation, cursor and its length, digest, last sync, clock offset, up to date */
+#define HUB_ROW_CURSOR INCARNATION_BYTES
+#define HUB_ROW_DIGEST (HUB_ROW_CURSOR + CURSOR_MAX + 1)
+#define HUB_ROW_TIMES  (HUB_ROW_DIGEST + DIGEST_BYTES)
+#define HUB_ROW_BYTES  (HUB_ROW_TIMES + 8 + 8 + 1)
 
 void replica_hub_get(struct store_txn *txn, struct hub_state *hub)
 {
@@ -217,15 +221,15 @@ void replica_hub_get(struct store_txn *txn, struct hub_state *hub)
 
     memset(hub, 0, sizeof *hub);
     if (!device_meta_get(txn, meta_hub, &value) || value.len != HUB_ROW_BYTES ||
-        value.ptr[72] > CURSOR_MAX)
+        value.ptr[HUB_ROW_CURSOR + CURSOR_MAX] > CURSOR_MAX)
         return;
     memcpy(hub->incarnation, value.ptr, INCARNATION_BYTES);
-    memcpy(hub->cursor, value.ptr + 8, CURSOR_MAX);
-    hub->cursor_len = value.ptr[72];
-    memcpy(hub->digest, value.ptr + 73, DIGEST_BYTES);
-    hub->last_sync_ms = get_u64(value.ptr + 81);
-    hub->clock_offset_ms = (int64_t)get_u64(value.ptr + 89);
-    hub->is_up_to_date = value.ptr[97] != 0;
+    memcpy(hub->cursor, value.ptr + HUB_ROW_CURSOR, CURSOR_MAX);
+    hub->cursor_len = value.ptr[HUB_ROW_CURSOR + CURSOR_MAX];
+    memcpy(hub->digest, value.ptr + HUB_ROW_DIGEST, DIGEST_BYTES);
+    hub->last_sync_ms = get_u64(value.ptr + HUB_ROW_TIMES);
+    hub->clock_offset_ms = (int64_t)get_u64(value.ptr + HUB_ROW_TIMES + 8);
+    hub->is_up_to_date = value.ptr[HUB_ROW_TIMES + 16] != 0;
 }
 
 void replica_hub_put(struct store_txn *txn, const struct hub_state *hub)
@@ -233,12 +237,12 @@ void replica_hub_put(struct store_txn *txn, const struct hub_state *hub)
     uint8_t value[HUB_ROW_BYTES];
 
     memcpy(value, hub->incarnation, INCARNATION_BYTES);
-    memcpy(value + 8, hub->cursor, CURSOR_MAX);
-    value[72] = (uint8_t)hub->cursor_len;
-    memcpy(value + 73, hub->digest, DIGEST_BYTES);
-    put_u64(value + 81, hub->last_sync_ms);
-    put_u64(value + 89, (uint64_t)hub->clock_offset_ms);
-    value[97] = hub->is_up_to_date;
+    memcpy(value + HUB_ROW_CURSOR, hub->cursor, CURSOR_MAX);
+    value[HUB_ROW_CURSOR + CURSOR_MAX] = (uint8_t)hub->cursor_len;
+    memcpy(value + HUB_ROW_DIGEST, hub->digest, DIGEST_BYTES);
+    put_u64(value + HUB_ROW_TIMES, hub->last_sync_ms);
+    put_u64(value + HUB_ROW_TIMES + 8, (uint64_t)hub->clock_offset_ms);
+    value[HUB_ROW_TIMES + 16] = hub->is_up_to_date;
     device_meta_put(txn, meta_hub, bytes_of(value, sizeof value));
 }
 

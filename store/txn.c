@@ -503,15 +503,22 @@ static bool cursor_seek_below(struct store_txn *txn, MDB_cursor *cursor, struct 
 
 size_t store_last(struct store_txn *txn, enum store_table table, struct bytes prefix, uint8_t *key)
 {
-    MDB_cursor *cursor = cursor_open(txn, table);
     uint8_t successor[STORE_KEY_MAX];
+
+    assert(prefix.len <= STORE_KEY_MAX);
+    return store_last_below(txn, table, prefix, prefix_successor(prefix, successor), key);
+}
+
+size_t store_last_below(struct store_txn *txn, enum store_table table, struct bytes prefix,
+                        struct bytes bound, uint8_t *key)
+{
+    MDB_cursor *cursor = cursor_open(txn, table);
     MDB_val last = {0};
     size_t len = 0;
 
     if (cursor == NULL)
         return 0;
-    assert(prefix.len <= STORE_KEY_MAX);
-    if (!cursor_seek_below(txn, cursor, prefix_successor(prefix, successor), &last))
+    if (!cursor_seek_below(txn, cursor, bound, &last))
         len = 0;
     else if (last.mv_size > STORE_KEY_MAX)
         store_fail(txn, KITH_DAMAGED);

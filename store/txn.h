@@ -92,6 +92,9 @@ void store_walk_end(struct store_walk *walk);
 /* The greatest key that begins with `prefix`, copied to `key` (STORE_KEY_MAX bytes); its length, 0
  * if there is none. */
 size_t store_last(struct store_txn *txn, enum store_table table, struct bytes prefix, uint8_t *key);
+/* Likewise the greatest one below `bound`. */
+size_t store_last_below(struct store_txn *txn, enum store_table table, struct bytes prefix,
+                        struct bytes bound, uint8_t *key);
 
 /* A key in the making: `struct key k = key_of_u32(circle); key_u64(&k, n); store_get(txn, table,
  * key_bytes(&k), ...)`. */

@@ -114,6 +114,8 @@ static void check_item(struct checker *checker, uint64_t sequence)
                KITH_DAMAGED);
         return;
     }
+    bool is_urgent = item.kind == HUB_ITEM_CHANGE && item.change.class == CHANGE_URGENT;
+    expect(checker, hub_is_urgent(&checker->txn, sequence) == is_urgent, KITH_DAMAGED);
     if (item.kind == HUB_ITEM_CHANGE)
         expect(checker,
                hub_change_id(&checker->txn, item.circle, item.device, item.n, id) &&

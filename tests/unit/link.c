@@ -555,6 +555,13 @@ struct dot link_put(struct test_device *device, const uint8_t circle[static ID_B
                     const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field,
                     const char *text)
 {
+    return link_put_as(device, CHANGE_NORMAL, circle, record, type, field, text);
+}
+
+struct dot link_put_as(struct test_device *device, enum change_class class,
+                       const uint8_t circle[static ID_BYTES], const uint8_t record[static ID_BYTES],
+                       uint32_t type, uint32_t field, const char *text)
+{
     struct buffer value;
     struct dot dot;
 
@@ -562,8 +569,7 @@ struct dot link_put(struct test_device *device, const uint8_t circle[static ID_B
     wire_put_text(&value, bytes_text(text));
     struct edit edit = {.type = type, .field = field, .kind = OP_PUT, .value = buffer_view(&value)};
     memcpy(edit.record, record, ID_BYTES);
-    struct save save = {
-        .class = CHANGE_NORMAL, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
+    struct save save = {.class = class, .edits = &edit, .edit_count = 1, .now_ms = LINK_NOW_MS};
     memcpy(save.circle, circle, ID_BYTES);
     assert_int_equal(replica_save(device->replica, &save, &dot), KITH_OK);
     buffer_clear(&value);

@@ -85,6 +85,9 @@ void link_chart(struct test_device *author, const char *name, uint8_t circle[sta
 struct dot link_put(struct test_device *device, const uint8_t circle[static ID_BYTES],
                     const uint8_t record[static ID_BYTES], uint32_t type, uint32_t field,
                     const char *text);
+struct dot link_put_as(struct test_device *device, enum change_class class,
+                       const uint8_t circle[static ID_BYTES], const uint8_t record[static ID_BYTES],
+                       uint32_t type, uint32_t field, const char *text);
 /* The field's values, alphabetically, with '|' between; "" if there is none. Valid until the next
  * call. */
 const char *link_read(struct test_device *device, const uint8_t circle[static ID_BYTES],

@@ -45,6 +45,8 @@ struct reader {
     uint32_t entries[CHARTS_MAX]; /* newest entry of each chart that was delivered */
     uint64_t got[CHARTS_MAX][WRITERS + 2];
     uint32_t agency_entries;
+    size_t newest_chart; /* of which something was delivered last */
+    size_t room;         /* of the batches that it asks for; 0: the largest */
     uint32_t changes;
     uint32_t batches;
 };
@@ -112,7 +114,8 @@ static void add_chart(struct world *world, uint32_t author)
 }
 
 /* Incompressible, so that batches fill up. */
-static void add_change(struct world *world, struct chart *chart, uint32_t author)
+static void add_change_as(struct world *world, struct chart *chart, uint32_t author,
+                          enum change_class class)
 {
     char text[TEXT_CHARS + 1];
     uint8_t record[ID_BYTES];
@@ -122,15 +125,22 @@ static void add_change(struct world *world, struct chart *chart, uint32_t author
     text[TEXT_CHARS] = '\0';
     dice_bytes(&world->dice, record, sizeof record);
     sync_device(world, author);
-    struct dot dot = link_put(&world->devices[author], chart->id, record, NOTE, PURPOSE, text);
+    struct dot dot =
+        link_put_as(&world->devices[author], class, chart->id, record, NOTE, PURPOSE, text);
     assert_int_equal(dot.n, ++chart->written[author]);
     sync_device(world, author);
+}
+
+static void add_change(struct world *world, struct chart *chart, uint32_t author)
+{
+    add_change_as(world, chart, author, CHANGE_NORMAL);
 }
 
 static void add_grant(struct world *world, struct chart *chart, uint32_t granter, uint32_t reader)
 {
     const struct circle_member member = {.person = reader, .right = CIRCLE_WRITE};
 
+    sync_device(world, granter);
     assert_int_equal(replica_grant(world->devices[granter].replica, chart->id, &member), KITH_OK);
     sync_device(world, granter);
     chart->is_granted[reader] = true;
@@ -160,7 +170,8 @@ static void step(struct world *world)
     if (kind <= 2 && member != 1 && !chart->is_granted[device])
         add_grant(world, chart, member, device);
     else
-        add_change(world, chart, member);
+        add_change_as(world, chart, member,
+                      dice_below(&world->dice, 6) == 0 ? CHANGE_URGENT : CHANGE_NORMAL);
 }
 
 static struct chart *find_chart(struct world *world, const uint8_t circle[static ID_BYTES],
@@ -184,6 +195,7 @@ static void read_run(struct world *world, struct reader *reader, struct frame *f
     assert_true(chart->is_granted[reader->device]);
     assert_int_not_equal(run.device, reader->device);
     assert_true(reader->entries[index] > 0); /* a chart is known before anything in it */
+    reader->newest_chart = index;
     for (uint64_t n = run.first_n; run_next(&run, &change); n++) {
         uint8_t id[HASH_BYTES];
         assert_int_equal(n, reader->got[index][run.device] + 1);
@@ -268,6 +280,7 @@ static bool read_once(struct world *world, struct reader *reader, bool is_contin
     if (is_continued)
         memset(pull.digest, 0xee, DIGEST_BYTES);
     pull.is_continued = is_continued;
+    pull.room = reader->room;
     backlog_init(&backlog);
     assert_int_equal(ledger_load(world->hub.ledger, reader->device, &pull, roster_only, &backlog),
                      KITH_OK);
@@ -310,6 +323,7 @@ static void everybody_gets_what_others_wrote_where_they_were_let_in_once_and_in_
         step(world);
         /* A reader comes by for one batch, or for all of them, or not at all. */
         struct reader *reader = &world->readers[1 + dice_below(&world->dice, WRITERS)];
+        reader->room = dice_below(&world->dice, 2) * dice_below(&world->dice, 12000);
         if (reader->device == 1)
             continue; /* this one reads everything at the end, in many batches */
         if (i % 3 == 0)
@@ -356,6 +370,81 @@ static void a_load_goes_on_while_others_write_and_grant(void **state)
     while (!read_once(world, founder, true, false))
         continue;
     assert_complete(world, late);
+    assert_complete(world, founder);
+}
+
+static void the_chart_that_was_written_to_last_comes_first(void **state)
+{
+    struct world *world = *state;
+    struct reader *founder = &world->readers[1];
+    const size_t order[] = {1, 2, 0};
+
+    read_all(world, founder);
+    for (unsigned i = 0; i < 3; i++)
+        add_chart(world, 2);
+    for (unsigned i = 0; i < 12; i++)
+        for (unsigned chart = 0; chart < 3; chart++)
+            add_change(world, &world->charts[order[2 - chart]], 2);
+    founder->room = 10000;
+    for (unsigned i = 0; i < 2; i++) {
+        while (founder->got[order[i]][2] < 13)
+            assert_false(read_once(world, founder, true, false));
+        assert_true(founder->got[order[i + 1]][2] < 13);
+    }
+    read_all(world, founder);
+    assert_complete(world, founder);
+}
+
+static void what_is_urgent_overtakes_the_rest(void **state)
+{
+    struct world *world = *state;
+    struct reader *founder = &world->readers[1];
+
+    read_all(world, founder);
+    for (unsigned i = 0; i < 3; i++)
+        add_chart(world, 2);
+    for (unsigned i = 0; i < 20; i++)
+        for (unsigned chart = 0; chart < 2; chart++)
+            add_change(world, &world->charts[chart], 2);
+    add_change(world, &world->charts[0], 2);
+    founder->room = 10000;
+    assert_false(read_once(world, founder, false, false)); /* in the middle of a chart */
+    uint64_t before = founder->got[0][2];
+    add_change_as(world, &world->charts[2], 2, CHANGE_URGENT);
+    assert_false(read_once(world, founder, true, false));
+    assert_int_equal(founder->got[2][2], 2);
+    assert_false(read_once(world, founder, false, false)); /* and goes on where it was */
+    assert_int_equal(founder->newest_chart, 0);
+    assert_true(founder->got[0][2] > before);
+    assert_int_equal(founder->got[1][2], 0);
+    /* Within a chart what comes before it comes with it. */
+    add_change_as(world, &world->charts[1], 2, CHANGE_URGENT);
+    while (founder->got[1][2] < 22)
+        assert_false(read_once(world, founder, true, false));
+    assert_true(founder->got[0][2] < 22);
+    read_all(world, founder);
+    assert_complete(world, founder);
+}
+
+/* More of it in more charts than can be ahead: the rest comes in its turn. */
+static void much_that_is_urgent_arrives_once_as_well(void **state)
+{
+    struct world *world = *state;
+    struct reader *founder = &world->readers[1];
+
+    read_all(world, founder);
+    for (unsigned i = 0; i < 12; i++) {
+        add_chart(world, 2);
+        for (unsigned n = 0; n < 4; n++)
+            add_change(world, &world->charts[i], 2);
+    }
+    founder->room = 5000;
+    assert_false(read_once(world, founder, false, false));
+    for (unsigned i = 0; i < 24; i++) {
+        add_change_as(world, &world->charts[i % 12], 2, CHANGE_URGENT);
+        (void)read_once(world, founder, i % 2, false);
+    }
+    read_all(world, founder);
     assert_complete(world, founder);
 }
 
@@ -501,6 +590,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD(everybody_gets_what_others_wrote_where_they_were_let_in_once_and_in_order),
         WORLD(a_load_goes_on_while_others_write_and_grant),
+        WORLD(the_chart_that_was_written_to_last_comes_first),
+        WORLD(what_is_urgent_overtakes_the_rest),
+        WORLD(much_that_is_urgent_arrives_once_as_well),
         WORLD(own_changes_are_not_sent_back),
         WORLD(somebody_without_a_grant_gets_the_roster_and_no_chart),
         WORLD(a_device_that_joins_gets_the_roster_only_and_later_the_rest),

@@ -27,7 +27,7 @@ struct road {
     uint64_t longest_wait_ms; /* what would be sent now waits for that long, at most */
 };
 
-static void send_all(struct road *road, struct flow *flow, uint64_t now_ms)
+static void send_all(struct road *road, struct flow *flow, uint32_t now_ms)
 {
     for (size_t room; (room = flow_room(flow)) > 0;) {
         uint64_t start = road->free_ms > now_ms ? road->free_ms : now_ms;
@@ -42,7 +42,7 @@ static void send_all(struct road *road, struct flow *flow, uint64_t now_ms)
     }
 }
 
-static void take_answers(struct road *road, struct flow *flow, uint64_t now_ms)
+static void take_answers(struct road *road, struct flow *flow, uint32_t now_ms)
 {
     while (road->count > 0 && road->under_way[road->first].answer_ms <= now_ms) {
         assert_true(flow_answered(flow, road->under_way[road->first].bytes, now_ms));
@@ -53,12 +53,12 @@ static void take_answers(struct road *road, struct flow *flow, uint64_t now_ms)
 }
 
 /* A download without end, watched from `from_ms` on. */
-static void drive(struct road *road, uint64_t from_ms, uint64_t through_ms)
+static void drive(struct road *road, uint32_t from_ms, uint32_t through_ms)
 {
     struct flow flow;
 
     flow_init(&flow);
-    for (uint64_t now_ms = 0; now_ms < through_ms; now_ms++) {
+    for (uint32_t now_ms = 0; now_ms < through_ms; now_ms++) {
         if (now_ms == from_ms)
             road->carried = road->longest_wait_ms = 0;
         take_answers(road, &flow, now_ms);
@@ -82,7 +82,7 @@ static void at_the_beginning_little_stands_in_the_queue(void **state)
     struct road road = {.bytes_per_s = 8000, .delay_ms = 300};
 
     (void)state;
-    drive(&road, UINT64_MAX, 10000);
+    drive(&road, UINT32_MAX, 10000);
     assert_true(road.longest_wait_ms <= 2100);
 }
 
@@ -107,7 +107,7 @@ static void a_fast_link_gets_the_largest_window(void **state)
             assert_in_range(room, 1, BATCH_MAX);
             flow_sent(&flow, room, i);
         }
-        assert_true(flow_answered(&flow, flow.sent - flow.answered, i));
+        assert_true(flow_answered(&flow, flow.under_way, i));
     }
     assert_int_equal(flow.window, WINDOW_BYTES);
 }
@@ -138,17 +138,6 @@ static void nobody_answers_more_than_was_sent(void **state)
     assert_false(flow_answered(&flow, UINT64_MAX, 5));
 }
 
-static void a_clock_that_goes_back_does_no_harm(void **state)
-{
-    struct flow flow;
-
-    (void)state;
-    flow_init(&flow);
-    flow_sent(&flow, flow.window, 5000);
-    assert_true(flow_answered(&flow, FLOW_WINDOW, 10));
-    assert_int_equal(flow.window, 2 * FLOW_WINDOW);
-}
-
 /* Whoever answers only when FLOW_ANSWER_DUE bytes are there does not keep the other one waiting. */
 static void the_least_window_never_stands_still(void **state)
 {
@@ -170,7 +159,6 @@ int main(void)
         cmocka_unit_test(a_fast_link_gets_the_largest_window),
         cmocka_unit_test(what_is_small_proves_nothing),
         cmocka_unit_test(nobody_answers_more_than_was_sent),
-        cmocka_unit_test(a_clock_that_goes_back_does_no_harm),
         cmocka_unit_test(the_least_window_never_stands_still),
     };
 
