@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "client/net.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
@@ -123,7 +124,7 @@ static void net_drive(struct net *net)
     struct session_todo todo = {.work = SESSION_WRITE};
 
     while (!net->is_closing && todo.work != SESSION_WAIT) {
-        net->session->now_ms = uv_now(&net->loop);
+        net->session->now_ms = (uint32_t)uv_now(&net->loop);
         session_device_next(net->session, &todo);
         if (todo.work == SESSION_WRITE)
             net_send(net, todo.bytes);
@@ -195,11 +196,48 @@ static enum kith_err net_start(struct net *net, const char *address)
     return KITH_OK;
 }
 
+/* Writing to a connection that is gone raises a signal that ends programs, and libuv does not keep
+ * it away. In a library it is kept from this thread alone, and only while it writes. */
+struct quiet {
+    sigset_t before;
+    bool was_pending;
+};
+
+static bool is_pipe_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+static void quiet_begin(struct quiet *quiet)
+{
+    sigset_t pipe;
+
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    quiet->was_pending = is_pipe_pending();
+    (void)pthread_sigmask(SIG_BLOCK, &pipe, &quiet->before);
+}
+
+static void quiet_end(const struct quiet *quiet)
+{
+    const struct timespec at_once = {0};
+    sigset_t pipe;
+
+    (void)sigemptyset(&pipe);
+    (void)sigaddset(&pipe, SIGPIPE);
+    if (!quiet->was_pending && is_pipe_pending())
+        (void)sigtimedwait(&pipe, NULL, &at_once);
+    (void)pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
+}
+
 enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
                       void *owner)
 {
     struct net *net = calloc(1, sizeof *net);
     enum kith_err err = KITH_MEMORY;
+    struct quiet quiet;
 
     if (!net || uv_loop_init(&net->loop) < 0) {
         free(net);
@@ -215,7 +253,9 @@ enum kith_err net_run(const char *address, struct session_device *session, net_w
     err = net_start(net, address);
     if (err)
         net_close(net, err);
+    quiet_begin(&quiet);
     (void)uv_run(&net->loop, UV_RUN_DEFAULT);
+    quiet_end(&quiet);
     (void)uv_loop_close(&net->loop);
     err = net->err;
     free(net);

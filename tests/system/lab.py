@@ -73,9 +73,10 @@ class Lab:
             proxy.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def hub(self, proxied=False):
-        """With `proxied`, all devices reach the hub through hub.proxy."""
-        return Hub(self, proxied)
+    def hub(self, proxied=False, through=None):
+        """With `proxied`, all devices reach the hub through hub.proxy; with `through`, a Proxy or the like, through
+        hub.link."""
+        return Hub(self, through or (Proxy if proxied else None))
 
     def laptop(self, name):
         return Laptop(self, name)
@@ -98,15 +99,15 @@ class Lab:
 
 
 class Hub:
-    def __init__(self, lab, proxied):
+    def __init__(self, lab, through):
         self.data = os.path.join(lab.folder, "hub%d" % len(lab.hubs))
         self.port = free_port()
-        self.proxy = Proxy(lab, self.port) if proxied else None
+        self.link = self.proxy = through(lab, self.port) if through else None
         self.process = None
         self.log = open(os.path.join(lab.folder, "hub%d.log" % len(lab.hubs)), "ab")
         self.clock = None  # see by_clock
         lab.hubs.append(self)
-        public = self.proxy.port if proxied else self.port
+        public = self.link.port if through else self.port
         made = subprocess.run([BIN + "/kithd", "init", "--data", self.data, "--listen",
                                "127.0.0.1:%d" % public, "--json"], capture_output=True, text=True)
         if made.returncode != 0:
