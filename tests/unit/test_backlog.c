@@ -46,7 +46,7 @@ struct reader {
     uint64_t got[CHARTS_MAX][WRITERS + 2];
     uint32_t agency_entries;
     size_t newest_chart; /* of which something was delivered last */
-    size_t room;         /* of the batches that it asks for; 0: the largest */
+    uint32_t room;       /* of the batches that it asks for; 0: the largest */
     uint32_t changes;
     uint32_t batches;
 };
