@@ -106,6 +106,9 @@ install: all ## DESTDIR= PREFIX=
 	install -m 644 client/kith.h $(DESTDIR)$(PREFIX)/include
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' deploy/libkith.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libkith.pc
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
+	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/kith-agent.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/user/kith-agent.service
 	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/kith
 
 clean: ## remove what was built

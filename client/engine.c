@@ -19,7 +19,20 @@ struct engine {
     struct sending sending;
     int64_t clock_offset_ms;
     bool is_greeted;
+    bool is_asking; /* for a sign of life */
 };
+
+/* Another process of this home may have written meanwhile. */
+static enum kith_err engine_refresh(struct engine *engine, const struct session_device *session)
+{
+    struct replica *replica = engine->kith->replica;
+
+    if (!engine->exchange->live)
+        return KITH_OK;
+    enum kith_err err = replica_refresh(replica);
+    bool is_renewed = replica_identity(replica)->device != session->hello.device;
+    return !err && is_renewed ? KITH_STATE : err;
+}
 
 static void engine_fill(struct engine *engine, struct session_device *session, size_t room)
 {
@@ -27,8 +40,9 @@ static void engine_fill(struct engine *engine, struct session_device *session, s
     bool has_more = false;
 
     buffer_init(&frames, BATCH_MAX);
-    enum kith_err err =
-        replica_fill(engine->kith->replica, &engine->sending, room, &frames, &has_more);
+    enum kith_err err = engine_refresh(engine, session);
+    if (!err)
+        err = replica_fill(engine->kith->replica, &engine->sending, room, &frames, &has_more);
     if (err)
         session_device_abort(session, err);
     else
@@ -52,27 +66,18 @@ static void engine_greet(struct engine *engine, const struct session_device *ses
 
 static void engine_apply(struct engine *engine, struct session_device *session, struct bytes frames)
 {
-    struct applied applied;
+    struct applied applied = {0};
     uint64_t now_ms = home_now_ms(engine->kith);
 
     engine_greet(engine, session);
-    enum kith_err err = replica_apply(engine->kith->replica, &engine->sending, &session->welcome,
-                                      frames, now_ms, &applied);
+    enum kith_err err = engine_refresh(engine, session);
+    if (!err)
+        err = replica_apply(engine->kith->replica, &engine->sending, &session->welcome, frames,
+                            now_ms, &applied);
     engine->exchange->report.received += applied.received;
     engine->exchange->report.sent += applied.acknowledged;
     engine->exchange->report.refused += applied.refused;
     session_device_applied(session, err, applied.has_more);
-}
-
-static void engine_work(void *owner, struct session_device *session,
-                        const struct session_todo *todo)
-{
-    struct engine *engine = owner;
-
-    if (todo->work == SESSION_FILL)
-        engine_fill(engine, session, todo->room);
-    else
-        engine_apply(engine, session, todo->bytes);
 }
 
 static void engine_report(struct engine *engine, const struct session_device *session,
@@ -84,6 +89,7 @@ static void engine_report(struct engine *engine, const struct session_device *se
     report->bytes_in += session->bytes_in;
     report->change_bytes += engine->sending.sent_bytes;
     report->round_trips += session->round_trips;
+    report->was_silent = err == KITH_LOST && engine->is_asking;
     report->retry_s = err == KITH_BUSY ? session->retry_s : 0;
     report->is_up_to_date = !err && engine->exchange->mode == CHANNEL_SYNC && report->refused == 0;
     if (engine->exchange->request)
@@ -107,6 +113,87 @@ static enum kith_err engine_purge(struct engine *engine)
     report->leaving = purged.pending;
     report->is_removed = purged.is_device;
     return KITH_OK;
+}
+
+/* What follows when all was exchanged. */
+static enum kith_err engine_conclude(struct engine *engine)
+{
+    struct kith *kith = engine->kith;
+    enum kith_err err = KITH_OK;
+
+    if (engine->exchange->mode != CHANNEL_SYNC)
+        return KITH_OK;
+    if (engine->exchange->report.is_up_to_date)
+        err = replica_synced(kith->replica, home_clock_ms(), engine->clock_offset_ms);
+    if (engine->is_greeted)
+        kith->clock_offset_ms = engine->clock_offset_ms;
+    home_forget_names(kith);
+    return err ? err : engine_purge(engine);
+}
+
+static void engine_settled(struct engine *engine, struct session_device *session)
+{
+    struct exchange *exchange = engine->exchange;
+    bool has_more = false;
+
+    engine->is_asking = false;
+    exchange->report.is_up_to_date = exchange->report.refused == 0;
+    exchange->report.is_doubted = engine->sending.is_doubted;
+    enum kith_err err = engine_conclude(engine);
+    if (!err)
+        err = exchange->live->settled(exchange->live, &exchange->report, &has_more);
+    if (err) {
+        session_device_abort(session, err);
+    } else if (exchange->report.is_removed) {
+        session_device_leave(session);
+    } else if (has_more) {
+        engine->sending.is_listed = false;
+        session_device_more(session);
+    }
+}
+
+static void engine_work(void *owner, struct session_device *session,
+                        const struct session_todo *todo)
+{
+    struct engine *engine = owner;
+
+    if (todo->work == SESSION_FILL)
+        engine_fill(engine, session, todo->room);
+    else if (todo->work == SESSION_APPLY)
+        engine_apply(engine, session, todo->bytes);
+    else
+        engine_settled(engine, session);
+}
+
+/* A PULL is always answered. */
+static void engine_keep(void *owner, struct session_device *session)
+{
+    struct engine *engine = owner;
+
+    engine->is_asking = true;
+    sending_again(&engine->sending);
+    session_device_more(session);
+}
+
+static bool engine_woken(void *owner, struct session_device *session)
+{
+    struct engine *engine = owner;
+
+    switch (engine->exchange->live->woken(engine->exchange->live)) {
+    case KITH_LIVE_ON:
+        return true;
+    case KITH_LIVE_SEND:
+        engine->sending.is_listed = false;
+        session_device_more(session);
+        return true;
+    case KITH_LIVE_CHECK:
+        if (session->is_settled)
+            engine_keep(engine, session);
+        return true;
+    case KITH_LIVE_END:
+        break;
+    }
+    return false;
 }
 
 static enum kith_err tell_busy(struct kith *kith, const struct session_device *session,
@@ -150,7 +237,13 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         .psk = exchange->psk,
         .device = identity->device,
         .clock_ms = home_clock_ms(),
+        .is_staying = exchange->live != NULL,
     };
+    const struct net_live live = {.wake_fd = exchange->live ? exchange->live->wake_fd : -1,
+                                  .keep_alive_ms =
+                                      exchange->live ? exchange->live->keep_alive_ms : 0,
+                                  .woken = engine_woken,
+                                  .keep = engine_keep};
 
     seal_random(ephemeral, sizeof ephemeral);
     session_device_init(&session, &config);
@@ -162,13 +255,11 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         (exchange->request && exchange->request->entry.type == ROSTER_RENEW);
     if (exchange->request)
         engine.sending.request = *exchange->request;
-    err = net_run(identity->address, &session, engine_work, &engine);
+    err = net_run(identity->address, &session, engine_work, &engine, exchange->live ? &live : NULL);
     engine_report(&engine, &session, err);
     err = note_denial(kith, &session, tell_busy(kith, &session, err));
-    if (!err && exchange->mode == CHANNEL_SYNC && exchange->report.is_up_to_date)
-        err = replica_synced(kith->replica, home_clock_ms(), engine.clock_offset_ms);
-    if (!err && exchange->mode == CHANNEL_SYNC)
-        err = engine_purge(&engine);
+    if (!err)
+        err = engine_conclude(&engine);
     exchange->report.is_doubted = engine.sending.is_doubted;
     if (engine.is_greeted)
         kith->clock_offset_ms = engine.clock_offset_ms;

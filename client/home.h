@@ -82,12 +82,24 @@ MUST_USE enum kith_err home_find(struct kith *kith, struct store_txn *txn,
 MUST_USE enum kith_err home_type(struct kith *kith, const char *word,
                                  const struct schema_type **type);
 
+struct exchange_live;
 /* One exchange with the hub, in client/net.c and engine.c. `request` may be NULL. */
 struct exchange {
     enum channel_mode mode;
     const uint8_t *psk;
     struct roster_request *request; /* filled in: is_done or refusal */
+    struct exchange_live *live;     /* NULL: it ends when all is exchanged */
     struct kith_sync_report report;
+};
+/* An exchange that stays; called back within home_exchange. */
+struct exchange_live {
+    int wake_fd; /* -1: none */
+    uint32_t keep_alive_ms;
+    /* All was exchanged. `has_more`: something is to be sent because of this. */
+    enum kith_err (*settled)(struct exchange_live *live, const struct kith_sync_report *report,
+                             bool *has_more);
+    /* wake_fd is readable. */
+    enum kith_live_next (*woken)(struct exchange_live *live);
 };
 MUST_USE enum kith_err home_exchange(struct kith *kith, struct exchange *exchange);
 

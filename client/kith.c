@@ -207,6 +207,8 @@ static void add_report(struct kith_sync_report *report, const struct kith_sync_r
     report->purged += more->purged;
     report->leaving = more->leaving;
     report->is_removed = more->is_removed;
+    report->was_silent = more->was_silent;
+    report->retry_s = more->retry_s;
     report->is_doubted = more->is_doubted;
 }
 
@@ -232,12 +234,25 @@ static enum kith_err sync_rest(struct kith *kith, bool is_needed, struct kith_sy
     return err;
 }
 
+/* What a device adds of its own once it knows what the hub has. */
+static enum kith_err sync_add(struct kith *kith, bool is_up_to_date, bool *wrote)
+{
+    bool is_beating = false;
+    enum kith_err err = KITH_OK;
+
+    if (is_up_to_date)
+        err = heartbeat_write(kith, &is_beating);
+    if (!err)
+        err = recovery_refresh(kith);
+    *wrote = *wrote || is_beating;
+    return err;
+}
+
 static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *report)
 {
     struct exchange exchange = {.mode = CHANNEL_SYNC};
     struct clock_watch watch;
     bool wrote;
-    bool is_beating = false;
     enum kith_err err = clock_watch_begin(kith, &watch);
 
     if (err)
@@ -246,13 +261,97 @@ static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *repor
     enum kith_err noted = clock_watch_end(kith, &watch, &wrote);
     add_report(report, &exchange.report);
     err = err ? err : noted;
-    if (!err && report->is_up_to_date)
-        err = heartbeat_write(kith, &is_beating);
     if (!err)
-        err = recovery_refresh(kith);
+        err = sync_add(kith, report->is_up_to_date, &wrote);
     bool is_going_on =
         !err && report->is_up_to_date && replica_leaving(kith->replica) == LEAVING_NOT;
-    return is_going_on ? sync_rest(kith, wrote || is_beating, report) : err;
+    return is_going_on ? sync_rest(kith, wrote, report) : err;
+}
+
+/* What stays for the length of one exchange that stays. */
+struct staying {
+    struct exchange_live live;
+    struct kith *kith;
+    const struct kith_live *owner;
+    struct clock_watch watch;
+    bool has_settled;
+    uint32_t sent; /* when something was left over last */
+};
+
+static enum kith_err on_settled(struct exchange_live *live, const struct kith_sync_report *report,
+                                bool *has_more)
+{
+    struct staying *staying = (struct staying *)live;
+    struct kith *kith = staying->kith;
+    struct replica_counts counts;
+    bool wrote = false;
+    enum kith_err err = KITH_OK;
+
+    if (!staying->has_settled) {
+        err = clock_watch_end(kith, &staying->watch, &wrote);
+        staying->has_settled = true;
+        if (!err)
+            err = sync_add(kith, report->is_up_to_date, &wrote);
+    }
+    if (!err)
+        err = replica_counts(kith->replica, &counts);
+    if (err)
+        return err;
+    /* Each further round must have brought something. */
+    *has_more = wrote || (counts.unsent > 0 && report->sent > staying->sent);
+    staying->sent = report->sent;
+    if (staying->owner->settled)
+        staying->owner->settled(staying->owner->owner, report);
+    return KITH_OK;
+}
+
+static enum kith_live_next on_woken(struct exchange_live *live)
+{
+    const struct kith_live *owner = ((struct staying *)live)->owner;
+
+    return owner->woken(owner->owner);
+}
+
+static enum kith_err sync_stay(struct kith *kith, const struct kith_live *owner,
+                               struct kith_sync_report *report)
+{
+    struct staying staying = {.live = {.wake_fd = owner->wake_fd,
+                                       .keep_alive_ms = owner->keep_alive_s * 1000,
+                                       .settled = on_settled,
+                                       .woken = on_woken},
+                              .kith = kith,
+                              .owner = owner};
+    struct exchange exchange = {.mode = CHANNEL_SYNC, .live = &staying.live};
+    bool wrote;
+    enum kith_err err = clock_watch_begin(kith, &staying.watch);
+
+    if (err)
+        return err;
+    err = home_exchange(kith, &exchange);
+    enum kith_err noted =
+        staying.has_settled ? KITH_OK : clock_watch_end(kith, &staying.watch, &wrote);
+    add_report(report, &exchange.report);
+    return err ? err : noted;
+}
+
+static enum kith_err sync_begin(struct kith *kith, struct kith_sync_report *report,
+                                bool *is_renewed)
+{
+    kith->detail[0] = '\0';
+    memset(report, 0, sizeof *report);
+    if (replica_identity(kith->replica)->device == 0)
+        return home_fail(kith, KITH_UNKNOWN_DEVICE,
+                         "this home belongs to no agency yet: use 'kith join' with a code");
+    return home_renew(kith, report, is_renewed);
+}
+
+/* A device that was copied or set back goes on under a new number: with the next exchange. */
+int kith_live(struct kith *kith, const struct kith_live *live, struct kith_sync_report *report)
+{
+    bool is_renewed;
+    enum kith_err err = sync_begin(kith, report, &is_renewed);
+
+    return err ? err : sync_stay(kith, live, report);
 }
 
 /* A device that was copied or set back goes on under a new number: at once, so that what it wrote
@@ -260,13 +359,8 @@ static enum kith_err sync_once(struct kith *kith, struct kith_sync_report *repor
 int kith_sync(struct kith *kith, struct kith_sync_report *report)
 {
     bool is_renewed;
+    enum kith_err err = sync_begin(kith, report, &is_renewed);
 
-    kith->detail[0] = '\0';
-    memset(report, 0, sizeof *report);
-    if (replica_identity(kith->replica)->device == 0)
-        return home_fail(kith, KITH_UNKNOWN_DEVICE,
-                         "this home belongs to no agency yet: use 'kith join' with a code");
-    enum kith_err err = home_renew(kith, report, &is_renewed);
     if (!err)
         err = sync_once(kith, report);
     if (!err && !is_renewed)
@@ -279,6 +373,16 @@ int kith_sync(struct kith *kith, struct kith_sync_report *report)
         err = home_fail(kith, KITH_FORKED,
                         "the hub says that it holds another history of this device, and does not "
                         "show it: compare 'kith status' with a colleague");
+    return err;
+}
+
+int kith_unsent(struct kith *kith, uint64_t *changes, bool *is_urgent)
+{
+    struct replica_counts counts;
+    enum kith_err err = replica_counts(kith->replica, &counts);
+
+    *changes = err ? 0 : counts.unsent + counts.owed;
+    *is_urgent = !err && counts.is_urgent;
     return err;
 }
 

@@ -123,6 +123,7 @@ struct kith_sync_report {
     uint32_t purged;  /* charts that this person was taken out of: what could be read is gone */
     uint32_t leaving; /* charts likewise, that still hold something the hub does not have */
     bool is_removed;  /* this device was ended and everything on it was delivered and removed */
+    bool was_silent;  /* kith_live: the hub gave no sign of life when it was asked for one */
     bool is_doubted;  /* the hub says that it holds another history of this device */
     uint32_t renewed; /* this device had been copied or set back and goes on under this number; 0 */
     uint32_t rewritten;  /* changes that were written anew under it */
@@ -132,6 +133,27 @@ struct kith_sync_report {
  * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled
  * as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
+
+/* An exchange that stays: what is committed at the hub arrives by itself, and what is saved here,
+ * also by another program of this home, goes there when it is told so. */
+enum kith_live_next {
+    KITH_LIVE_ON,
+    KITH_LIVE_SEND,  /* something was saved */
+    KITH_LIVE_CHECK, /* the network changed, or the machine slept: is the hub still there? */
+    KITH_LIVE_END,   /* at once; what is under way is resumed next time */
+};
+struct kith_live {
+    int wake_fd;           /* whenever it is readable `woken` is called, which reads it; -1: none */
+    uint32_t keep_alive_s; /* the hub is asked for a sign of life after so much silence */
+    void *owner;
+    enum kith_live_next (*woken)(void *owner);
+    /* All is exchanged: at the beginning, and whenever something came or went. */
+    void (*settled)(void *owner, const struct kith_sync_report *report);
+};
+/* Begins like kith_sync and returns when `woken` says so (0) or the connection ends, with a reason
+ * as kith_sync. `report` counts all of it. */
+KITH_API int kith_live(struct kith *kith, const struct kith_live *live,
+                       struct kith_sync_report *report);
 
 /* What is exchanged without a connection: a file that only those it is for can read, and that may
  * be copied, mailed, lost and read twice. */
@@ -156,6 +178,9 @@ KITH_API int kith_bundle_write(struct kith *kith, const char *path, const char *
  * and stored; reading it again is safe. */
 KITH_API int kith_bundle_read(struct kith *kith, const char *path, kith_progress *progress,
                               void *owner, struct kith_bundle *bundle);
+
+/* What the hub does not have yet; `urgent`: some of it is. Cheap enough to ask often. */
+KITH_API int kith_unsent(struct kith *kith, uint64_t *changes, bool *is_urgent);
 
 struct kith_status {
     uint64_t unsent;

@@ -12,10 +12,13 @@ struct net {
     uv_timer_t timer;
     uv_getaddrinfo_t lookup;
     uv_connect_t connect;
+    uv_poll_t wake;
     struct session_device *session;
     net_work *work;
     void *owner;
+    const struct net_live *live; /* NULL: the session ends when it is done */
     enum kith_err err;
+    bool has_wake;
     bool is_connected;
     bool is_closing;
     bool is_reading;
@@ -30,7 +33,11 @@ static void net_close(struct net *net, enum kith_err err)
     net->err = err;
     uv_close((uv_handle_t *)&net->tcp, NULL);
     uv_close((uv_handle_t *)&net->timer, NULL);
+    if (net->has_wake)
+        uv_close((uv_handle_t *)&net->wake, NULL);
 }
+
+static void net_drive(struct net *net);
 
 static void on_timeout(uv_timer_t *timer)
 {
@@ -39,9 +46,21 @@ static void on_timeout(uv_timer_t *timer)
     net_close(net, net->is_connected ? KITH_LOST : KITH_UNREACHABLE);
 }
 
+static void on_silence(uv_timer_t *timer)
+{
+    struct net *net = timer->data;
+
+    net->live->keep(net->owner, net->session);
+    net_drive(net);
+}
+
 static void expect_progress(struct net *net, uint64_t within_ms)
 {
-    if (!net->is_closing)
+    if (net->is_closing)
+        return;
+    if (net->live && net->session->is_settled)
+        (void)uv_timer_start(&net->timer, on_silence, net->live->keep_alive_ms, 0);
+    else
         (void)uv_timer_start(&net->timer, on_timeout, within_ms, 0);
 }
 
@@ -50,8 +69,6 @@ struct net_write {
     struct net *net;
     uint8_t bytes[];
 };
-
-static void net_drive(struct net *net);
 
 static void on_written(uv_write_t *request, int status)
 {
@@ -122,6 +139,7 @@ static void set_reading(struct net *net)
 static void net_drive(struct net *net)
 {
     struct session_todo todo = {.work = SESSION_WRITE};
+    bool was_settled = net->session->is_settled;
 
     while (!net->is_closing && todo.work != SESSION_WAIT) {
         net->session->now_ms = (uint32_t)uv_now(&net->loop);
@@ -133,7 +151,37 @@ static void net_drive(struct net *net)
         else if (todo.work != SESSION_WAIT)
             net->work(net->owner, net->session, &todo);
     }
+    if (net->is_connected && net->session->is_settled != was_settled)
+        expect_progress(net, NET_STALL_MS);
     set_reading(net);
+}
+
+static void on_wake(uv_poll_t *wake, int status, int events)
+{
+    struct net *net = wake->data;
+
+    (void)status;
+    (void)events;
+    bool goes_on = net->live->woken(net->owner, net->session);
+    if (!goes_on && !net->session->is_settled) {
+        net_close(net, KITH_LOST);
+        return;
+    }
+    if (!goes_on)
+        session_device_leave(net->session);
+    if (net->is_connected)
+        net_drive(net);
+}
+
+static enum kith_err watch_wake(struct net *net)
+{
+    if (!net->live || net->live->wake_fd < 0)
+        return KITH_OK;
+    if (uv_poll_init(&net->loop, &net->wake, net->live->wake_fd) < 0)
+        return KITH_IO;
+    net->wake.data = net;
+    net->has_wake = true;
+    return uv_poll_start(&net->wake, UV_READABLE, on_wake) < 0 ? KITH_IO : KITH_OK;
 }
 
 static void on_connected(uv_connect_t *request, int status)
@@ -233,7 +281,7 @@ static void quiet_end(const struct quiet *quiet)
 }
 
 enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
-                      void *owner)
+                      void *owner, const struct net_live *live)
 {
     struct net *net = calloc(1, sizeof *net);
     enum kith_err err = KITH_MEMORY;
@@ -246,11 +294,14 @@ enum kith_err net_run(const char *address, struct session_device *session, net_w
     net->session = session;
     net->work = work;
     net->owner = owner;
+    net->live = live;
     (void)uv_tcp_init(&net->loop, &net->tcp);
     (void)uv_timer_init(&net->loop, &net->timer);
     net->tcp.data = net;
     net->timer.data = net;
-    err = net_start(net, address);
+    err = watch_wake(net);
+    if (!err)
+        err = net_start(net, address);
     if (err)
         net_close(net, err);
     quiet_begin(&quiet);

@@ -3,7 +3,8 @@
  * A connection to the hub: carries a device's session over TCP, on a libuv loop of its own, until
  * it is closed.
  *
- * Blocks its caller. Progress within NET_STALL_MS or the connection counts as lost.
+ * Blocks its caller. Progress within NET_STALL_MS or the connection counts as lost; a session that
+ * stays and has nothing under way is asked after when it has been silent for its keep-alive time.
  */
 #ifndef KITH_CLIENT_NET_H
 #define KITH_CLIENT_NET_H
@@ -14,13 +15,24 @@
 #define NET_CONNECT_MS 10000
 #define NET_STALL_MS   30000
 
-/* What the session asks of its owner, besides bytes: SESSION_FILL and SESSION_APPLY. The owner
- * answers with session_device_filled or session_device_applied before it returns. */
+/* What the session asks of its owner, besides bytes: SESSION_FILL, SESSION_APPLY and
+ * SESSION_SETTLED. The owner answers with session_device_filled or session_device_applied before it
+ * returns. */
 typedef void net_work(void *owner, struct session_device *session, const struct session_todo *todo);
 
-/* `address` is HOST:PORT. UNREACHABLE, ADDRESS, LOST, or why the session ended; KITH_OK after BYE.
- */
+/* For a session that stays. */
+struct net_live {
+    int wake_fd; /* -1: none */
+    uint32_t keep_alive_ms;
+    /* wake_fd is readable. False: the session is to end, now. */
+    bool (*woken)(void *owner, struct session_device *session);
+    /* Nothing was heard for keep_alive_ms: the hub is to be asked for something. */
+    void (*keep)(void *owner, struct session_device *session);
+};
+
+/* `address` is HOST:PORT. `live` may be NULL. UNREACHABLE, ADDRESS, LOST, or why the session ended;
+ * KITH_OK after BYE. */
 MUST_USE enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
-                               void *owner);
+                               void *owner, const struct net_live *live);
 
 #endif

@@ -315,6 +315,7 @@ static void connection_do(struct connection *connection, const struct session_to
     case SESSION_WAIT:
     case SESSION_FILL:
     case SESSION_APPLY:
+    case SESSION_SETTLED:
         break;
     }
     if (err)

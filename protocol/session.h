@@ -14,6 +14,9 @@
  *   OPEN: fill, write, apply <-------------> OPEN: ingest, load, write        (JOINING: roster
  * entries only) CLOSED after BYE ----------------------> CLOSED
  *
+ * A device that stays does not say BYE: what is committed at the hub comes to it, and what is saved
+ * here goes there, over the same session.
+ *
  * Every Noise message of the device that carries data (PUSH, ROSTER, CIRCLE, INVITE) is answered by
  * one line of account in an ACK, after it is durable; what was not taken is named by REFUSED before
  * that. A PULL is answered by batches that end with CURSOR, until one says that nothing more is
@@ -32,17 +35,18 @@
 #define SESSION_UNANSWERED_MAX 64
 
 enum session_work {
-    SESSION_WAIT,   /* for bytes, or for work under way */
-    SESSION_WRITE,  /* send `bytes`; then call next again */
-    SESSION_CLOSE,  /* close the connection; `err` says why, KITH_OK after an orderly end */
-    SESSION_FILL,   /* device: compose frames, at most `room` bytes -> session_device_filled. Here
-                       and for SESSION_LOAD a single item may be larger, up to BATCH_MAX */
-    SESSION_APPLY,  /* device: store the frames in `bytes`, all or nothing -> session_device_applied
-                     */
-    SESSION_LOOKUP, /* hub: may this peer come in? -> session_hub_identified */
-    SESSION_INGEST, /* hub: verify and store the frames in `bytes` -> session_hub_ingested */
-    SESSION_LOAD,   /* hub: compose the next batch after session->pull, at most its `room` bytes
-                       -> session_hub_loaded */
+    SESSION_WAIT,  /* for bytes, or for work under way */
+    SESSION_WRITE, /* send `bytes`; then call next again */
+    SESSION_CLOSE, /* close the connection; `err` says why, KITH_OK after an orderly end */
+    SESSION_FILL,  /* device: compose frames, at most `room` bytes -> session_device_filled. Here
+                      and for SESSION_LOAD a single item may be larger, up to BATCH_MAX */
+    SESSION_APPLY, /* device: store the frames in `bytes`, all or nothing -> session_device_applied
+                    */
+    SESSION_SETTLED, /* device that stays: all is sent, answered and stored; told each time */
+    SESSION_LOOKUP,  /* hub: may this peer come in? -> session_hub_identified */
+    SESSION_INGEST,  /* hub: verify and store the frames in `bytes` -> session_hub_ingested */
+    SESSION_LOAD,    /* hub: compose the next batch after session->pull, at most its `room` bytes
+                        -> session_hub_loaded */
 };
 
 struct session_todo {
@@ -60,6 +64,7 @@ struct session_device_config {
     const uint8_t *psk;              /* KEY_BYTES; NULL for CHANNEL_SYNC */
     uint32_t device;                 /* 0 when founding */
     uint64_t clock_ms;
+    bool is_staying; /* no BYE when nothing is left to do, until session_device_leave */
 };
 
 enum session_device_state {
@@ -84,6 +89,8 @@ struct session_device {
     bool is_out_handed;     /* `out` was handed out with SESSION_WRITE */
     bool is_filling;
     bool is_applying;
+    bool is_staying;
+    bool is_settled;     /* it was said */
     bool has_more;       /* the shell has more to send */
     bool is_pulling;     /* a PULL is unanswered */
     uint32_t unanswered; /* Noise messages with data, and the bytes of each, the oldest first */
@@ -110,6 +117,10 @@ void session_device_next(struct session_device *session, struct session_todo *to
 void session_device_filled(struct session_device *session, struct bytes frames, bool has_more);
 /* `has_more`: what was applied gives reason to send something. */
 void session_device_applied(struct session_device *session, enum kith_err err, bool has_more);
+/* There is something to send: the shell will be asked for it. */
+void session_device_more(struct session_device *session);
+/* A session that stays says BYE once nothing is left to do. */
+void session_device_leave(struct session_device *session);
 /* Ends the session because the shell cannot go on. */
 void session_device_abort(struct session_device *session, enum kith_err err);
 

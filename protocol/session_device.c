@@ -15,6 +15,7 @@ void session_device_init(struct session_device *session, const struct session_de
     channel_init_device(&session->channel, config->mode, config->keys, config->ephemeral_secret,
                         config->hub_key, config->psk);
     session->hello = (struct hello){KITH_PROTOCOL_VERSION, config->device, config->clock_ms};
+    session->is_staying = config->is_staying;
     session->has_more = true;
     session->has_heard = true;
     flow_init(&session->flow);
@@ -216,6 +217,17 @@ static void take_message(struct session_device *session)
         session_fail(session, session->channel.err);
 }
 
+void session_device_more(struct session_device *session)
+{
+    session->has_more = true;
+    session->is_settled = false;
+}
+
+void session_device_leave(struct session_device *session)
+{
+    session->is_staying = false;
+}
+
 void session_device_abort(struct session_device *session, enum kith_err err)
 {
     session->is_filling = false;
@@ -253,6 +265,13 @@ static void say_bye(struct session_device *session)
     buffer_clear(&bye);
 }
 
+/* Message 1 may be a recording: only what comes after message 2 shows that the device is there. */
+static void prove_presence(struct session_device *session)
+{
+    if (session->channel.transport.send.nonce == 0)
+        send_text(session, bytes_of(NULL, 0));
+}
+
 /* At once during a download: from when it comes the hub learns what the link carries. */
 static void give_credit(struct session_device *session)
 {
@@ -271,6 +290,7 @@ static void give_credit(struct session_device *session)
 void session_device_applied(struct session_device *session, enum kith_err err, bool has_more)
 {
     session->is_applying = false;
+    session->is_settled = false;
     session->has_text = false;
     if (err)
         session_fail(session, err);
@@ -303,13 +323,19 @@ void session_device_next(struct session_device *session, struct session_todo *to
         *todo = (struct session_todo){.work = SESSION_FILL, .room = room};
         return;
     }
-    if (is_finished(session))
+    if (is_finished(session) && session->is_staying)
+        prove_presence(session);
+    else if (is_finished(session))
         say_bye(session);
     if (session->out.len > 0) {
         session->is_out_handed = true;
         *todo = (struct session_todo){.work = SESSION_WRITE, .bytes = buffer_view(&session->out)};
         return;
     }
-    if (session->state == DEVICE_LEAVING)
+    if (session->state == DEVICE_LEAVING) {
         *todo = (struct session_todo){.work = SESSION_CLOSE, .err = KITH_OK};
+    } else if (is_finished(session) && !session->is_settled) {
+        session->is_settled = true;
+        todo->work = SESSION_SETTLED;
+    }
 }

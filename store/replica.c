@@ -114,6 +114,21 @@ enum kith_err replica_read_roster(struct replica *replica)
     return store_commit(&txn);
 }
 
+enum kith_err replica_refresh(struct replica *replica)
+{
+    struct store_txn txn = store_begin(replica->store, STORE_READ);
+    struct bytes entry;
+
+    /* Entries are only added. */
+    bool is_stale = device_roster_get(&txn, replica->roster.count + 1, &entry);
+    enum kith_err err = store_commit(&txn);
+    if (!err)
+        err = read_identity(replica);
+    if (!err && is_stale)
+        err = replica_read_roster(replica);
+    return err;
+}
+
 enum kith_err replica_open(struct replica **opened, const struct replica_options *options)
 {
     const struct store_options store_options = {
@@ -321,6 +336,11 @@ static void count_circle(struct store_txn *txn, uint32_t number, struct replica_
         counts->kept += known - receipt.n;
         if (chains[i].received > known)
             counts->unsent += chains[i].received - known;
+        for (uint64_t n = known + 1; n <= chains[i].received && !counts->is_urgent; n++) {
+            struct log_row log;
+            counts->is_urgent = device_log_get(txn, number, CHAIN_OWN, n, &log) &&
+                                log.change.class == CHANGE_URGENT;
+        }
     }
     circle_clear(&row.circle);
     store_forget(txn);

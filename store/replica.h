@@ -46,6 +46,9 @@ struct replica_options {
 };
 MUST_USE enum kith_err replica_open(struct replica **replica,
                                     const struct replica_options *options);
+/* Looks whether another process changed what is kept in memory, the roster and the identity, and
+ * reads that again. */
+MUST_USE enum kith_err replica_refresh(struct replica *replica);
 /* Accepts NULL, leaves NULL. */
 void replica_close(struct replica **replica);
 const struct identity *replica_identity(const struct replica *replica);
@@ -287,6 +290,7 @@ struct replica_counts {
     uint64_t records;
     uint64_t owed; /* entries to be written */
     uint64_t kept; /* own changes that the hub holds for a decision */
+    bool is_urgent; /* something unsent is */
 };
 MUST_USE enum kith_err replica_counts(struct replica *replica, struct replica_counts *counts);
 

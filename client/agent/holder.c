@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/agent/socket.h"
+
 #define TICK_MS   2000 /* how late an end by invariant 3 may be noticed */
 #define CALLER_S  2    /* how long a caller may take */
 #define PAGE_SIZE 4096
@@ -40,15 +42,6 @@ struct holder {
     uint64_t idle_ms;
     uint64_t deadline_ms;
 };
-
-struct sockaddr_un holder_address(int home)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/" HOLDER_SOCKET,
-                   home);
-    return address;
-}
 
 static uint64_t now_ms(void)
 {
@@ -119,24 +112,13 @@ static bool socket_is_own(const struct holder *holder)
            status.st_dev == holder->socket_dev && status.st_ino == holder->socket_ino;
 }
 
-static bool caller_is_own_user(int caller)
-{
-    struct ucred peer = {0};
-    socklen_t len = sizeof peer;
-
-    return getsockopt(caller, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid();
-}
-
 /* False when the caller asked for the end: its connection then stays open until the process is
  * gone. */
 static bool caller_serve(struct holder *holder, int caller)
 {
-    const struct timeval limit = {.tv_sec = CALLER_S};
     uint8_t request = 0;
 
-    (void)setsockopt(caller, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    (void)setsockopt(caller, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (caller_is_own_user(caller) && recv(caller, &request, 1, 0) == 1) {
+    if (socket_is_own_user(caller, CALLER_S) && recv(caller, &request, 1, 0) == 1) {
         if (request == HOLDER_END)
             return false;
         if (request == HOLDER_KEY)
@@ -233,45 +215,18 @@ static enum kith_err holder_launch(struct holder *holder, const uint8_t key[stat
     return err;
 }
 
-static enum kith_err err_of_bind(int number)
-{
-    switch (number) {
-    case EADDRINUSE:
-        return KITH_EXISTS;
-    case EACCES:
-    case EPERM:
-    case EROFS:
-        return KITH_PERMISSION;
-    case ENOSPC:
-    case EDQUOT:
-        return KITH_FULL;
-    default:
-        return KITH_IO;
-    }
-}
-
 enum kith_err holder_start(int home, const uint8_t key[static KEY_BYTES], uint64_t idle_ms)
 {
-    struct sockaddr_un address = holder_address(home);
     struct holder holder = {.home = home, .idle_ms = idle_ms};
-    enum kith_err err = KITH_OK;
-
     /* Bound here, where a failure can be told; the holder itself listens, and so is the peer that
      * callers see. */
-    holder.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (holder.listener < 0)
-        return KITH_IO;
-    if (bind(holder.listener, (const struct sockaddr *)&address, sizeof address)) {
-        err = err_of_bind(errno);
-        goto out;
-    }
-    if (fchmodat(home, HOLDER_SOCKET, S_IRUSR | S_IWUSR, 0))
-        err = KITH_PERMISSION;
-    if (!err)
-        err = holder_launch(&holder, key);
+    enum kith_err err = socket_bind(home, HOLDER_SOCKET, &holder.listener);
+
+    if (err)
+        return err;
+    err = holder_launch(&holder, key);
     if (err)
         (void)unlinkat(home, HOLDER_SOCKET, 0);
-out:
     (void)close(holder.listener);
     return err;
 }

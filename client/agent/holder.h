@@ -9,8 +9,6 @@
 #ifndef KITH_CLIENT_AGENT_HOLDER_H
 #define KITH_CLIENT_AGENT_HOLDER_H
 
-#include <sys/un.h>
-
 #include "protocol/bytes.h"
 #include "protocol/limits.h"
 
@@ -21,9 +19,6 @@ enum holder_request {
     HOLDER_RENEW = 'r', /* the same byte back; the idle time begins anew */
     HOLDER_END = 'e',   /* nothing: the connection ends when the process does */
 };
-
-/* The socket of an open home folder, short however long the home's path is. */
-struct sockaddr_un holder_address(int home);
 
 /* Starts a holder for the open folder `home`, where no socket may be left. It answers when this
  * returns. EXISTS if the socket is there, MEMORY if no memory can be locked, FULL, PERMISSION, IO.

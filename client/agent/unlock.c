@@ -17,28 +17,15 @@
 #include <unistd.h>
 
 #include "client/agent/holder.h"
+#include "client/agent/socket.h"
 
 #define ANSWER_S  5
 #define END_MS    3000
 #define MINUTE_MS 60000
 
-static enum kith_err home_open(const char *home, int *folder)
-{
-    struct stat status;
-
-    *folder = open(home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*folder < 0)
-        return errno == ENOENT || errno == ENOTDIR ? KITH_NOT_FOUND : KITH_PERMISSION;
-    if (fstat(*folder, &status) == 0 && status.st_uid == geteuid() &&
-        (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
-        return KITH_OK;
-    (void)close(*folder);
-    return KITH_PERMISSION;
-}
-
 static enum kith_err home_lock(const char *home, int *folder)
 {
-    enum kith_err err = home_open(home, folder);
+    enum kith_err err = folder_open(home, folder);
 
     if (err)
         return err;
@@ -57,30 +44,6 @@ static void home_unlock(int folder)
     (void)close(folder);
 }
 
-/* A connection to the holder of our own user; LOCKED if nobody listens. */
-static enum kith_err holder_connect(int home, int *connection, pid_t *holder)
-{
-    struct sockaddr_un address = holder_address(home);
-    const struct timeval limit = {.tv_sec = ANSWER_S};
-    struct ucred peer = {0};
-    socklen_t len = sizeof peer;
-
-    *connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (*connection < 0)
-        return KITH_IO;
-    (void)setsockopt(*connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    (void)setsockopt(*connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    enum kith_err err = KITH_OK;
-    if (connect(*connection, (const struct sockaddr *)&address, sizeof address))
-        err = errno == EACCES || errno == EPERM ? KITH_PERMISSION : KITH_LOCKED;
-    else if (getsockopt(*connection, SOL_SOCKET, SO_PEERCRED, &peer, &len) || peer.uid != geteuid())
-        err = KITH_PERMISSION;
-    *holder = peer.pid;
-    if (err)
-        (void)close(*connection);
-    return err;
-}
-
 static bool holder_ask(int connection, enum holder_request request)
 {
     const uint8_t byte = (uint8_t)request;
@@ -94,7 +57,7 @@ static enum kith_err holder_query(int home, enum holder_request request, uint8_t
 {
     int connection;
     pid_t holder;
-    enum kith_err err = holder_connect(home, &connection, &holder);
+    enum kith_err err = socket_connect(home, HOLDER_SOCKET, ANSWER_S, &connection, &holder);
 
     if (err)
         return err;
@@ -128,7 +91,7 @@ enum kith_err unlock_start(const char *home, const uint8_t key[static KEY_BYTES]
 enum kith_err unlock_key(const char *home, uint8_t key[static KEY_BYTES])
 {
     int folder;
-    enum kith_err err = home_open(home, &folder);
+    enum kith_err err = folder_open(home, &folder);
 
     if (err)
         return err == KITH_NOT_FOUND ? KITH_LOCKED : err;
@@ -136,6 +99,26 @@ enum kith_err unlock_key(const char *home, uint8_t key[static KEY_BYTES])
     if (err)
         explicit_bzero(key, KEY_BYTES);
     (void)close(folder);
+    return err;
+}
+
+enum kith_err unlock_watch(const char *home, int *gone)
+{
+    int folder;
+    int connection;
+    pid_t holder;
+    enum kith_err err = folder_open(home, &folder);
+
+    if (err)
+        return err == KITH_NOT_FOUND ? KITH_LOCKED : err;
+    err = socket_connect(folder, HOLDER_SOCKET, ANSWER_S, &connection, &holder);
+    (void)close(folder);
+    if (err)
+        return err;
+    *gone = pidfd_open(holder, 0);
+    if (*gone < 0)
+        err = errno == ESRCH ? KITH_LOCKED : KITH_IO;
+    (void)close(connection);
     return err;
 }
 
@@ -172,7 +155,7 @@ enum kith_err unlock_end(const char *home)
 
     if (err)
         return err == KITH_NOT_FOUND ? KITH_OK : err;
-    err = holder_connect(folder, &connection, &holder);
+    err = socket_connect(folder, HOLDER_SOCKET, ANSWER_S, &connection, &holder);
     if (!err) {
         err = holder_end(connection, holder);
         (void)close(connection);

@@ -18,6 +18,8 @@ MUST_USE enum kith_err unlock_start(const char *home, const uint8_t key[static K
                                     uint32_t idle_minutes);
 /* KITH_LOCKED if nobody holds it. */
 MUST_USE enum kith_err unlock_key(const char *home, uint8_t key[static KEY_BYTES]);
+/* A descriptor that becomes readable when the holder is gone. LOCKED if there is none. */
+MUST_USE enum kith_err unlock_watch(const char *home, int *gone);
 /* KITH_OK also if it was locked already. When it returns the key is gone from memory. */
 MUST_USE enum kith_err unlock_end(const char *home);
 

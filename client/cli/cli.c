@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "client/agent/agent.h"
 #include "client/agent/unlock.h"
 
 static enum exit_code exit_of(int code)
@@ -223,6 +224,14 @@ enum exit_code cli_open(struct cli *cli)
     int code = kith_open_with_key(cli->home, key, &cli->kith);
     explicit_bzero(key, sizeof key);
     return code ? cli_fail(cli, code) : EXIT_DONE;
+}
+
+/* The holder first: the agent has the key from there. */
+enum kith_err cli_lock(const struct cli *cli)
+{
+    enum kith_err err = unlock_end(cli->home);
+
+    return err ? err : agent_lock(cli->home);
 }
 
 /* The folders above the home, as far as they are missing; if that fails, making the home will say

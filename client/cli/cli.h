@@ -40,6 +40,9 @@ enum exit_code cli_open_with_passphrase(struct cli *cli);
 /* A passphrase from the terminal, twice alike, or from `file` if there is one. */
 enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphrase);
 
+/* Takes the key from every process that has it. */
+enum kith_err cli_lock(const struct cli *cli);
+
 /* Says what was wrong with the last call on the home and what helps; the exit code that goes with
  * it. */
 enum exit_code cli_fail(const struct cli *cli, int code);

@@ -84,6 +84,9 @@
       "Write what is new here into a file, for the hub or for somebody", bundle_write)             \
     X("Sync", "bundle read", "FILE", "Take in the hub's answer, or what somebody gave you",        \
       bundle_read)                                                                                 \
+    X("Sync", "agent stop", "", "End the agent", agent_stop)                                       \
+    X("Sync", "agent", "[--foreground] [--metered] [--minutes N]",                                 \
+      "Keep in step with the hub in the background", agent_start)                                  \
     X("Sync", "unlock", "[--minutes N]", "Keep this home open for a while (15 minutes)",           \
       sync_unlock)                                                                                 \
     X("Sync", "lock", "", "Close this home at once", sync_lock)                                    \

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/agent/unlock.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
 #include "client/cli/recovery.h"
@@ -160,7 +159,7 @@ static enum exit_code forgot_take(struct cli *cli, const char *path, const char 
     if (!done)
         done = cli_new_passphrase(new_passphrase, &passphrase);
     if (!done) {
-        enum kith_err locked = unlock_end(cli->home);
+        enum kith_err locked = cli_lock(cli);
         int code =
             locked ? (int)locked : kith_forgot_answer(cli->home, answer, len, passphrase.text);
         if (code == KITH_NOT_FOUND)

@@ -6,15 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/agent/unlock.h"
+#include "client/agent/agent.h"
 #include "client/cli/alarms.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
 #include "client/cli/when.h"
 
-#define REFUSALS_MAX     256
-#define IDLE_MINUTES     15
-#define IDLE_MINUTES_MAX (24 * 60)
+#define REFUSALS_MAX 256
 
 static void refusals_json(struct json *json, const struct kith_refusal *refusals, size_t count)
 {
@@ -131,6 +129,13 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
     return EXIT_DONE;
 }
 
+static enum agent_state agent_of(const struct cli *cli)
+{
+    enum agent_state state;
+
+    return agent_state(cli->home, &state) ? AGENT_NONE : state;
+}
+
 static int status_json(struct cli *cli, const struct kith_status *status)
 {
     struct json json = json_to(stdout);
@@ -152,6 +157,7 @@ static int status_json(struct cli *cli, const struct kith_status *status)
     json_count(&json, "records", status->records);
     json_flag(&json, "up_to_date", status->is_up_to_date);
     json_flag(&json, "enrolled", status->is_enrolled);
+    json_text(&json, "agent", agent_state_word(agent_of(cli)));
     int code = alarms_json(cli, &json);
     json_end(&json);
     return code;
@@ -226,70 +232,6 @@ enum exit_code sync_status(struct cli *cli, const struct arguments *arguments)
         code = alarms_show(cli);
     }
     return code ? cli_fail(cli, code) : EXIT_DONE;
-}
-
-static void locked_show(const struct cli *cli, bool is_locked, const char *sentence)
-{
-    struct json json = json_to(stdout);
-
-    if (!cli->is_json) {
-        (void)fprintf(cli->show.out, "%s\n", sentence);
-        return;
-    }
-    json_object(&json, NULL);
-    json_flag(&json, "locked", is_locked);
-    json_end(&json);
-}
-
-static bool minutes_read(const char *text, uint32_t *minutes)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end || number == 0 || number > IDLE_MINUTES_MAX)
-        return false;
-    *minutes = (uint32_t)number;
-    return true;
-}
-
-enum exit_code sync_unlock(struct cli *cli, const struct arguments *arguments)
-{
-    const char *given = arguments_option(arguments, "--minutes");
-    uint32_t minutes = IDLE_MINUTES;
-    uint8_t key[KITH_KEY_BYTES];
-    char sentence[96];
-
-    if (given && !minutes_read(given, &minutes))
-        return cli_misused("--minutes %s: expected 1 to %d", given, IDLE_MINUTES_MAX);
-    enum exit_code done = cli_open(cli);
-    if (done)
-        return done;
-    kith_data_key(cli->kith, key);
-    /* Closed first, so that the process which stays has nothing of the store in its memory. */
-    kith_close(&cli->kith);
-    enum kith_err err = unlock_start(cli->home, key, minutes);
-    explicit_bzero(key, sizeof key);
-    if (err && err != KITH_EXISTS)
-        return cli_fail(cli, (int)err);
-    if (err == KITH_EXISTS)
-        (void)snprintf(sentence, sizeof sentence,
-                       "It was open; its time begins anew. `kith lock` closes it.");
-    else
-        (void)snprintf(sentence, sizeof sentence,
-                       "Open until nobody uses it for %u minutes. `kith lock` closes it.", minutes);
-    locked_show(cli, false, sentence);
-    return EXIT_DONE;
-}
-
-enum exit_code sync_lock(struct cli *cli, const struct arguments *arguments)
-{
-    enum kith_err err = unlock_end(cli->home);
-
-    (void)arguments;
-    if (err)
-        return cli_fail(cli, (int)err);
-    locked_show(cli, true, "Locked.");
-    return EXIT_DONE;
 }
 
 enum exit_code sync_passphrase(struct cli *cli, const struct arguments *arguments)

@@ -254,6 +254,7 @@ static bool move_hub(struct world *world, struct connection *connection)
     case SESSION_WAIT:
     case SESSION_FILL:
     case SESSION_APPLY:
+    case SESSION_SETTLED:
         break;
     }
     return false;
@@ -338,6 +339,7 @@ static bool move_device(struct world *world, struct connection *connection)
     case SESSION_LOOKUP:
     case SESSION_INGEST:
     case SESSION_LOAD:
+    case SESSION_SETTLED:
         break;
     }
     return false;

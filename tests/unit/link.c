@@ -235,6 +235,7 @@ static bool drive_hub(struct link *link)
     case SESSION_WAIT:
     case SESSION_FILL:
     case SESSION_APPLY:
+    case SESSION_SETTLED:
         break;
     }
     return false;
@@ -293,6 +294,7 @@ static bool drive_device(struct link *link)
     case SESSION_LOOKUP:
     case SESSION_INGEST:
     case SESSION_LOAD:
+    case SESSION_SETTLED:
         break;
     }
     return false;

@@ -34,6 +34,7 @@ struct world {
     uint32_t changes;    /* frames of each kind that were applied */
     uint32_t acks;
     uint32_t cursors;
+    uint32_t settled; /* how often the device that stays said so */
     uint32_t refusals;
 
     struct bytes loads[BATCHES_MAX]; /* what the hub's shell serves */
@@ -227,6 +228,9 @@ static bool device_step(struct world *world)
         if (!world->is_device_busy)
             session_device_applied(&world->device, KITH_OK, false);
         return true;
+    case SESSION_SETTLED:
+        world->settled++;
+        return true;
     case SESSION_CLOSE:
         world->is_device_closed = true;
         world->device_err = todo.err;
@@ -306,6 +310,7 @@ static bool hub_step(struct world *world)
         return false;
     case SESSION_FILL:
     case SESSION_APPLY:
+    case SESSION_SETTLED:
         break;
     }
     fail_msg("the hub was asked for the device's work");
@@ -613,6 +618,74 @@ static void who_never_asked_is_told_nothing(void **state)
     run(&world);
     assert_both_closed(&world, KITH_OK, KITH_OK);
     assert_int_equal(world.loaded + world.cursors, 0);
+    world_end(&world);
+    batches_clear(&batches);
+}
+
+/* A device that stays. */
+
+static void a_device_that_stays_hears_sends_and_leaves(void **state)
+{
+    struct session_device_config config = sync_config();
+    struct batches batches;
+    struct world world;
+
+    (void)state;
+    config.is_staying = true;
+    batches_make(&batches);
+    world_begin(&world, &config, WHOLE);
+    send_batch(&world, pull_batch());
+    run(&world);
+    assert_int_equal(world.settled, 1);
+    assert_false(world.is_device_closed);
+    /* It showed at once that it is no recording. */
+    assert_int_equal(world.hub.channel.transport.receive.nonce, 1);
+    /* Something is committed at the hub. */
+    serve(&world, &batches.changes, 1);
+    session_hub_notify(&world.hub);
+    run(&world);
+    assert_int_equal(world.changes, 1);
+    assert_int_equal(world.settled, 2);
+    /* Something is saved here. */
+    send_batch(&world, buffer_view(&batches.push));
+    session_device_more(&world.device);
+    run(&world);
+    assert_int_equal(world.pushes, 1);
+    assert_int_equal(world.acks, 1);
+    assert_int_equal(world.settled, 3);
+    /* A sign of life. */
+    send_batch(&world, pull_batch());
+    session_device_more(&world.device);
+    run(&world);
+    assert_int_equal(world.settled, 4);
+    session_device_leave(&world.device);
+    run(&world);
+    assert_both_closed(&world, KITH_OK, KITH_OK);
+    world_end(&world);
+    batches_clear(&batches);
+}
+
+/* What arrives in small pieces is credited before the smallest window is full. */
+static void a_device_that_stays_never_stops_the_hub(void **state)
+{
+    struct session_device_config config = sync_config();
+    struct batches batches;
+    struct world world;
+
+    (void)state;
+    config.is_staying = true;
+    batches_make(&batches);
+    world_begin(&world, &config, WHOLE);
+    send_batch(&world, pull_batch());
+    run(&world);
+    world.hub.flow.window = FLOW_WINDOW_MIN;
+    for (uint32_t i = 0; i < BATCHES_MAX; i++) {
+        serve(&world, &batches.changes, 1);
+        session_hub_notify(&world.hub);
+        run(&world);
+        assert_int_equal(world.changes, i + 1);
+    }
+    assert_true(world.hub.flow.under_way <= FLOW_ANSWER_DUE + batches.changes.len + 64);
     world_end(&world);
     batches_clear(&batches);
 }
@@ -1486,6 +1559,8 @@ int main(void)
         cmocka_unit_test(what_is_new_follows_without_being_asked_for),
         cmocka_unit_test(who_never_asked_is_told_nothing),
         cmocka_unit_test(without_credit_no_more_is_loaded),
+        cmocka_unit_test(a_device_that_stays_hears_sends_and_leaves),
+        cmocka_unit_test(a_device_that_stays_never_stops_the_hub),
         cmocka_unit_test(a_device_sends_no_more_than_a_window_unanswered),
         cmocka_unit_test(the_hub_refuses_frames_that_are_not_a_devices),
         cmocka_unit_test(the_hub_skips_what_may_be_skipped),

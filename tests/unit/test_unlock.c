@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "client/agent/holder.h"
+#include "client/agent/socket.h"
 #include "client/agent/unlock.h"
 
 #define PATH_BYTES 2048
@@ -61,7 +62,7 @@ static int folder_remove(void **state)
 static int connect_to_holder(pid_t *holder)
 {
     int home = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct sockaddr_un address = holder_address(home);
+    struct sockaddr_un address = socket_address(home, HOLDER_SOCKET);
     struct ucred peer = {0};
     socklen_t len = sizeof peer;
     int connection = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
