@@ -412,9 +412,10 @@ int kith_sheet(struct kith *kith, char *code)
 static enum kith_err move_code(struct kith *kith, struct code *code, const char *address)
 {
     size_t len = strlen(address);
+    struct address read;
 
-    if (len == 0 || len >= sizeof code->address)
-        return home_fail(kith, KITH_ADDRESS, "'%s' is no HOST:PORT", address);
+    if (!address_read(address, &read))
+        return home_fail(kith, KITH_ADDRESS, "'%s' is no HOST:PORT and no wss://HOST", address);
     memcpy(code->address, address, len + 1);
     return KITH_OK;
 }

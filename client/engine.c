@@ -220,16 +220,38 @@ static enum kith_err note_denial(struct kith *kith, const struct session_device 
     return noted ? noted : err;
 }
 
+/* What stands between us and the hub, and how it went, in more words than the code has. */
+static enum kith_err engine_run(struct engine *engine, const struct address *address,
+                                struct session_device *session)
+{
+    const struct exchange_live *staying = engine->exchange->live;
+    const struct net_live live = {.wake_fd = staying ? staying->wake_fd : -1,
+                                  .keep_alive_ms = staying ? staying->keep_alive_ms : 0,
+                                  .woken = engine_woken,
+                                  .keep = engine_keep};
+    const struct net_owner owner = {engine_work, staying ? &live : NULL, engine};
+    char why[NET_WHY_MAX];
+    enum kith_err err = net_run(address, session, &owner, why);
+
+    if (*why)
+        return home_fail(engine->kith, err, "%s: %s", error_text(err), why);
+    return err;
+}
+
 enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
 {
     const struct identity *identity = replica_identity(kith->replica);
     struct engine engine = {.kith = kith, .exchange = exchange};
     struct session_device session;
     uint8_t ephemeral[KEY_BYTES];
+    struct address address;
     enum kith_err err = home_check_not_removed(kith);
     if (err)
         return err;
+    if (!address_read(identity->address, &address))
+        return KITH_ADDRESS;
     const struct session_device_config config = {
+        .carrier = address.kind == ADDRESS_TCP ? CHANNEL_TCP : CHANNEL_WEB,
         .mode = exchange->mode,
         .keys = &identity->noise,
         .ephemeral_secret = ephemeral,
@@ -239,11 +261,6 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         .clock_ms = home_clock_ms(),
         .is_staying = exchange->live != NULL,
     };
-    const struct net_live live = {.wake_fd = exchange->live ? exchange->live->wake_fd : -1,
-                                  .keep_alive_ms =
-                                      exchange->live ? exchange->live->keep_alive_ms : 0,
-                                  .woken = engine_woken,
-                                  .keep = engine_keep};
 
     seal_random(ephemeral, sizeof ephemeral);
     session_device_init(&session, &config);
@@ -255,7 +272,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         (exchange->request && exchange->request->entry.type == ROSTER_RENEW);
     if (exchange->request)
         engine.sending.request = *exchange->request;
-    err = net_run(identity->address, &session, engine_work, &engine, exchange->live ? &live : NULL);
+    err = engine_run(&engine, &address, &session);
     engine_report(&engine, &session, err);
     err = note_denial(kith, &session, tell_busy(kith, &session, err));
     if (!err)

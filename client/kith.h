@@ -191,7 +191,7 @@ struct kith_status {
     uint64_t records;
     uint64_t last_sync_ms; /* 0: never */
     int64_t clock_offset_ms;
-    char hub[KITH_NAME_TEXT]; /* HOST:PORT */
+    char hub[KITH_NAME_TEXT]; /* HOST:PORT or wss://HOST */
     bool is_up_to_date;
     bool is_enrolled;
     uint64_t held;          /* own changes that the hub holds for a decision */

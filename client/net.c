@@ -2,9 +2,14 @@
 #include "client/net.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
+
+#include "client/carrier.h"
+
+_Static_assert(NET_WHY_MAX >= TLS_WHY_MAX, "what a carrier has to say fits");
 
 struct net {
     uv_loop_t loop;
@@ -13,6 +18,7 @@ struct net {
     uv_getaddrinfo_t lookup;
     uv_connect_t connect;
     uv_poll_t wake;
+    struct carrier carrier; /* if is_web */
     struct session_device *session;
     net_work *work;
     void *owner;
@@ -22,6 +28,7 @@ struct net {
     bool is_connected;
     bool is_closing;
     bool is_reading;
+    bool is_web;
     uint8_t bytes[SESSION_READ_MAX];
 };
 
@@ -82,7 +89,7 @@ static void on_written(uv_write_t *request, int status)
         expect_progress(net, NET_STALL_MS);
 }
 
-static void net_send(struct net *net, struct bytes bytes)
+static void net_write(struct net *net, struct bytes bytes)
 {
     struct net_write *write = malloc(sizeof *write + bytes.len);
 
@@ -100,6 +107,67 @@ static void net_send(struct net *net, struct bytes bytes)
     }
 }
 
+/* What the carrier has to write. */
+static void flush_carrier(struct net *net)
+{
+    struct buffer *out = &net->carrier.out;
+
+    if (out->len > 0 && !net->is_closing)
+        net_write(net, buffer_view(out));
+    buffer_clear(out);
+}
+
+static void net_send(struct net *net, struct bytes bytes)
+{
+    if (!net->is_web) {
+        net_write(net, bytes);
+        return;
+    }
+    carrier_send(&net->carrier, bytes);
+    flush_carrier(net);
+}
+
+/* The carrier failed, or is at its end: what came before that has been looked at. */
+static void end_carrier(struct net *net)
+{
+    struct carrier *carrier = &net->carrier;
+
+    if (carrier->err == KITH_BUSY)
+        net->session->retry_s = carrier->retry_s;
+    if (carrier->err && carrier->err != KITH_LOST)
+        net_close(net, carrier->err);
+    else
+        session_device_hangup(net->session);
+}
+
+/* What came over the web, a piece at a time. */
+static void net_feed(struct net *net)
+{
+    struct bytes stream = carrier_stream(&net->carrier);
+
+    flush_carrier(net);
+    if (net->carrier.stage == CARRIER_READY)
+        net_drive(net);
+    while (stream.len > 0 && !net->is_closing) {
+        session_device_receive(net->session, stream);
+        net_drive(net);
+        stream = carrier_stream(&net->carrier);
+        flush_carrier(net);
+    }
+    if (net->carrier.stage == CARRIER_OVER && !net->is_closing)
+        end_carrier(net);
+}
+
+static void net_receive(struct net *net, struct bytes bytes)
+{
+    if (!net->is_web) {
+        session_device_receive(net->session, bytes);
+        return;
+    }
+    carrier_receive(&net->carrier, bytes);
+    net_feed(net);
+}
+
 static void on_read_space(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct net *net = handle->data;
@@ -114,7 +182,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 
     if (count > 0) {
         expect_progress(net, NET_STALL_MS);
-        session_device_receive(net->session, bytes_of(buf->base, (size_t)count));
+        net_receive(net, bytes_of(buf->base, (size_t)count));
     } else if (count < 0) {
         net_drive(net); /* what came before the end is looked at first */
         session_device_hangup(net->session);
@@ -124,7 +192,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 
 static void set_reading(struct net *net)
 {
-    bool wants = session_device_wants_bytes(net->session);
+    bool wants = net->is_web || session_device_wants_bytes(net->session);
 
     if (net->is_closing || wants == net->is_reading)
         return;
@@ -135,10 +203,20 @@ static void set_reading(struct net *net)
         (void)uv_read_stop((uv_stream_t *)&net->tcp);
 }
 
-/* Does what the session asks for until it has to wait. */
+static void net_leave(struct net *net, enum kith_err err)
+{
+    if (net->is_web) {
+        carrier_end(&net->carrier);
+        flush_carrier(net);
+    }
+    net_close(net, err);
+}
+
+/* Does what the session asks for until it has to wait. Over the web it waits for the greeting. */
 static void net_drive(struct net *net)
 {
-    struct session_todo todo = {.work = SESSION_WRITE};
+    bool is_early = net->is_web && net->carrier.stage == CARRIER_GREETING;
+    struct session_todo todo = {.work = is_early ? SESSION_WAIT : SESSION_WRITE};
     bool was_settled = net->session->is_settled;
 
     while (!net->is_closing && todo.work != SESSION_WAIT) {
@@ -147,7 +225,7 @@ static void net_drive(struct net *net)
         if (todo.work == SESSION_WRITE)
             net_send(net, todo.bytes);
         else if (todo.work == SESSION_CLOSE)
-            net_close(net, todo.err);
+            net_leave(net, todo.err);
         else if (todo.work != SESSION_WAIT)
             net->work(net->owner, net->session, &todo);
     }
@@ -195,6 +273,10 @@ static void on_connected(uv_connect_t *request, int status)
     net->is_connected = true;
     (void)uv_tcp_nodelay(&net->tcp, 1);
     expect_progress(net, NET_STALL_MS);
+    if (net->is_web) {
+        carrier_begin(&net->carrier);
+        net_feed(net);
+    }
     net_drive(net);
 }
 
@@ -212,33 +294,18 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
     uv_freeaddrinfo(found);
 }
 
-/* "host:port", "[v6]:port" -> its two halves. */
-static enum kith_err split_address(const char *address, char host[static ADDRESS_MAX],
-                                   const char **port)
+static enum kith_err net_start(struct net *net, const struct address *address)
 {
-    const char *colon = strrchr(address, ':');
-    size_t len = colon ? (size_t)(colon - address) : 0;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    char port[8];
 
-    if (!colon || len == 0 || len >= ADDRESS_MAX || !colon[1])
-        return KITH_ADDRESS;
-    bool is_bracketed = len > 2 && address[0] == '[' && address[len - 1] == ']';
-    memcpy(host, address + is_bracketed, len - 2 * (size_t)is_bracketed);
-    host[len - 2 * (size_t)is_bracketed] = '\0';
-    *port = colon + 1;
-    return KITH_OK;
-}
-
-static enum kith_err net_start(struct net *net, const char *address)
-{
-    char host[ADDRESS_MAX];
-    const char *port;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    enum kith_err err = split_address(address, host, &port);
-
+    net->is_web = address->kind != ADDRESS_TCP;
+    enum kith_err err = net->is_web ? carrier_init(&net->carrier, address) : KITH_OK;
     if (err)
         return err;
+    (void)snprintf(port, sizeof port, "%u", address->port);
     net->lookup.data = net;
-    if (uv_getaddrinfo(&net->loop, &net->lookup, on_looked_up, host, port, &hints) < 0)
+    if (uv_getaddrinfo(&net->loop, &net->lookup, on_looked_up, address->host, port, &hints) < 0)
         return KITH_ADDRESS;
     expect_progress(net, NET_CONNECT_MS);
     return KITH_OK;
@@ -280,21 +347,22 @@ static void quiet_end(const struct quiet *quiet)
     (void)pthread_sigmask(SIG_SETMASK, &quiet->before, NULL);
 }
 
-enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
-                      void *owner, const struct net_live *live)
+enum kith_err net_run(const struct address *address, struct session_device *session,
+                      const struct net_owner *owner, char why[static NET_WHY_MAX])
 {
     struct net *net = calloc(1, sizeof *net);
     enum kith_err err = KITH_MEMORY;
     struct quiet quiet;
 
+    why[0] = '\0';
     if (!net || uv_loop_init(&net->loop) < 0) {
         free(net);
         return err;
     }
     net->session = session;
-    net->work = work;
-    net->owner = owner;
-    net->live = live;
+    net->work = owner->work;
+    net->owner = owner->owner;
+    net->live = owner->live;
     (void)uv_tcp_init(&net->loop, &net->tcp);
     (void)uv_timer_init(&net->loop, &net->timer);
     net->tcp.data = net;
@@ -309,6 +377,10 @@ enum kith_err net_run(const char *address, struct session_device *session, net_w
     quiet_end(&quiet);
     (void)uv_loop_close(&net->loop);
     err = net->err;
+    if (net->is_web) {
+        (void)snprintf(why, NET_WHY_MAX, "%s", err == net->carrier.err ? net->carrier.why : "");
+        carrier_clear(&net->carrier);
+    }
     free(net);
     return err;
 }

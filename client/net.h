@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection to the hub: carries a device's session over TCP, on a libuv loop of its own, until
- * it is closed.
+ * A connection to the hub: carries a device's session over TCP or over the web (carrier.h),
+ * on a libuv loop of its own, until it is closed.
  *
  * Blocks its caller. Progress within NET_STALL_MS or the connection counts as lost; a session that
  * stays and has nothing under way is asked after when it has been silent for its keep-alive time.
@@ -30,9 +30,17 @@ struct net_live {
     void (*keep)(void *owner, struct session_device *session);
 };
 
-/* `address` is HOST:PORT. `live` may be NULL. UNREACHABLE, ADDRESS, LOST, or why the session ended;
- * KITH_OK after BYE. */
-MUST_USE enum kith_err net_run(const char *address, struct session_device *session, net_work *work,
-                               void *owner, const struct net_live *live);
+struct net_owner {
+    net_work *work;
+    const struct net_live *live; /* NULL: the session ends when it is done */
+    void *owner;
+};
+
+#define NET_WHY_MAX 160
+
+/* UNREACHABLE, NOT_HUB, CERTIFICATE, LOST, or why the session ended; KITH_OK after BYE. `why` gets
+ * more about that, or is empty. */
+MUST_USE enum kith_err net_run(const struct address *address, struct session_device *session,
+                               const struct net_owner *owner, char why[static NET_WHY_MAX]);
 
 #endif

@@ -161,12 +161,11 @@ static enum kith_err make_hub(const char *folder, const struct config *config,
     return err;
 }
 
-static bool has_port(const char *address)
+static bool has_port(const char *text)
 {
-    char host[ADDRESS_MAX];
-    uint16_t port;
+    struct address address;
 
-    return address_split(address, host, &port) && port > 0;
+    return address_read(text, &address) && address.port > 0;
 }
 
 static bool is_any_host(const char *address)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-enum text_form { CONFIG_ADDRESS, CONFIG_ADDRESS_OR_NONE, CONFIG_NAME };
+enum text_form { CONFIG_LISTEN, CONFIG_ADDRESS_OR_NONE, CONFIG_NAME };
 
 struct text_setting {
     const char *key;
@@ -89,40 +89,15 @@ static bool number_parse(const char *text, uint32_t most, uint32_t *value)
     return true;
 }
 
-/* What a host may be made of: it is printed in JSON and in commands as it is. */
-static bool host_is_plain(const char *host)
-{
-    return *host &&
-           strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%") ==
-               strlen(host);
-}
-
-bool address_split(const char *address, char host[static ADDRESS_MAX], uint16_t *port)
-{
-    const char *colon = strrchr(address, ':');
-    size_t len = colon ? (size_t)(colon - address) : 0;
-    uint32_t number;
-
-    if (len == 0 || strlen(address) >= ADDRESS_MAX || !number_parse(colon + 1, UINT16_MAX, &number))
-        return false;
-    bool is_bracketed = len > 2 && address[0] == '[' && address[len - 1] == ']';
-    len -= 2 * (size_t)is_bracketed;
-    memcpy(host, address + is_bracketed, len);
-    host[len] = '\0';
-    *port = (uint16_t)number;
-    return host_is_plain(host) && (is_bracketed || !strchr(host, ':'));
-}
-
 static bool text_fits(const struct text_setting *setting, const char *value)
 {
-    char host[ADDRESS_MAX];
-    uint16_t port;
+    struct address address;
 
     switch (setting->form) {
     case CONFIG_ADDRESS_OR_NONE:
-        return !*value || address_split(value, host, &port);
-    case CONFIG_ADDRESS:
-        return address_split(value, host, &port);
+        return !*value || address_read(value, &address);
+    case CONFIG_LISTEN:
+        return address_read(value, &address) && address.kind == ADDRESS_TCP;
     case CONFIG_NAME:
         for (const char *at = value; *at; at++)
             if (iscntrl((unsigned char)*at) || *at == '#')
@@ -142,7 +117,8 @@ static enum kith_err set_text(struct config *config, const struct text_setting *
                            setting->bytes);
         else
             (void)snprintf(why, CONFIG_WHY_MAX,
-                           "%s: expected HOST:PORT, as 127.0.0.1:7580 or [::1]:7580", setting->key);
+                           "%s: expected HOST:PORT, as 127.0.0.1:7580 or [::1]:7580%s",
+                           setting->key, setting->form == CONFIG_LISTEN ? "" : ", or wss://HOST");
         return KITH_INPUT;
     }
     char *to = (char *)config + setting->offset;

@@ -19,9 +19,9 @@
 
 /* X(field, form, bytes, default, sentence) */
 #define CONFIG_TEXTS(X)                                                                            \
-    X(listen, CONFIG_ADDRESS, ADDRESS_MAX, "127.0.0.1:7580", "where the hub listens")              \
+    X(listen, CONFIG_LISTEN, ADDRESS_MAX, "127.0.0.1:7580", "where the hub listens")               \
     X(address, CONFIG_ADDRESS_OR_NONE, ADDRESS_MAX, "",                                            \
-      "what the founding code tells devices; empty: the address of listen")                        \
+      "what the founding code tells devices, also as wss://HOST; empty: the address of listen")    \
     X(name, CONFIG_NAME, CONFIG_NAME_MAX, "", "what this hub is called, for its operator")
 
 /* X(field, default, least, most, unit, sentence) */
@@ -75,8 +75,5 @@ MUST_USE enum kith_err config_set(struct config *config, const char *key, const 
  * default. */
 void config_write_all(const struct config *config, FILE *out);
 void config_write_given(const struct config *config, FILE *out);
-
-/* "host:port" or "[v6]:port" in its two halves, the brackets left out; false if it is neither. */
-bool address_split(const char *address, char host[static ADDRESS_MAX], uint16_t *port);
 
 #endif

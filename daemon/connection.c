@@ -33,6 +33,7 @@ static void free_if_done(struct connection *connection)
     if (connection->stage != CONNECTION_GONE || connection->work_count > 0)
         return;
     hub_remove(hub, connection);
+    front_free(connection->front);
     free(connection);
     hub_settle(hub);
 }
@@ -125,12 +126,35 @@ void connection_lost(struct connection *connection)
     connection_close(connection);
 }
 
+/* What the front has to say by itself. */
+static void write_front(struct connection *connection)
+{
+    struct front *front = connection->front;
+    bool is_written =
+        front->out.len == 0 || socket_write(&connection->socket, buffer_view(&front->out));
+
+    if (!is_written || front->out.err || front->websocket.err)
+        connection_close(connection);
+    buffer_clear(&front->out);
+}
+
+/* The last word over the web, while the session still knows how it ended. */
+static void end_front(struct connection *connection)
+{
+    if (!connection->front)
+        return;
+    front_end(connection->front, connection->session.err, hub_is_stopping(connection->hub));
+    write_front(connection);
+}
+
 /* A stranger who was told nothing is not waited for, nor are more than a few. */
 static void connection_end(struct connection *connection)
 {
     struct hub *hub = connection->hub;
     bool is_stranger = connection->device == 0;
 
+    if (connection->stage == CONNECTION_SERVING)
+        end_front(connection);
     if (connection->stage != CONNECTION_SERVING)
         return;
     leave(connection);
@@ -156,10 +180,13 @@ void connection_written(struct connection *connection)
 
 static void connection_write(struct connection *connection, struct bytes bytes)
 {
-    if (!socket_write(&connection->socket, bytes))
+    if (connection->front) {
+        front_send(connection->front, bytes);
+        write_front(connection);
+    } else if (!socket_write(&connection->socket, bytes)) {
         connection_close(connection);
-    else
-        note_progress(connection);
+    }
+    note_progress(connection);
 }
 
 /* Only this device can have written a message after message 2, and only now. */
@@ -177,13 +204,57 @@ static void note_proof(struct connection *connection)
         connection_turn_away(oldest);
 }
 
+/* Gives the session what the front has for it: a piece at a time, once the last one is used up. */
+static bool feed_from_front(struct connection *connection)
+{
+    struct session_hub *session = &connection->session;
+
+    if (!connection->front || connection->stage != CONNECTION_SERVING || session->pending.len > 0 ||
+        !session_hub_wants_bytes(session))
+        return false;
+    struct bytes bytes = front_stream(connection->front);
+    if (bytes.len > 0)
+        session_hub_receive(session, bytes);
+    write_front(connection);
+    return bytes.len > 0;
+}
+
+/* The first byte says whether a device is there itself, or the web. */
+static bool begin(struct connection *connection, uint8_t first)
+{
+    connection->has_begun = true;
+    if (!front_is_for(first))
+        return true;
+    connection->front = front_new();
+    channel_set_carrier(&connection->session.channel, CHANNEL_WEB);
+    return connection->front != NULL;
+}
+
+static void receive_front(struct connection *connection, struct bytes bytes)
+{
+    uint64_t before = front_progress(connection->front);
+
+    front_receive(connection->front, bytes);
+    if (front_progress(connection->front) > before)
+        note_progress(connection);
+    write_front(connection);
+}
+
 void connection_received(struct connection *connection, struct bytes bytes)
 {
     if (connection->stage != CONNECTION_SERVING)
         return;
-    note_progress(connection);
-    connection->session.now_ms = (uint32_t)connection->progress_ms;
-    session_hub_receive(&connection->session, bytes);
+    if (!connection->has_begun && !begin(connection, bytes.ptr[0])) {
+        connection_close(connection);
+        return;
+    }
+    connection->session.now_ms = (uint32_t)uv_now(&connection->hub->loop);
+    if (connection->front) {
+        receive_front(connection, bytes);
+    } else {
+        note_progress(connection);
+        session_hub_receive(&connection->session, bytes);
+    }
     connection_drive(connection);
 }
 
@@ -191,22 +262,33 @@ void connection_received(struct connection *connection, struct bytes bytes)
 static void account(struct connection *connection)
 {
     const struct session_hub *session = &connection->session;
-    size_t partial = session->channel.in.len;
+    const struct front *front = connection->front;
+    size_t partial = session->channel.in.len + (front ? front_partial(front) : 0);
+    size_t waiting = session->pending.len + session->ingest.len + session->handed.len +
+                     (front ? front_waiting(front) : 0);
     uint64_t nonce = session->channel.transport.receive.nonce;
 
     if (partial == 0 || connection->partial_bytes == 0 || nonce != connection->partial_nonce)
         connection->partial_ms = uv_now(&connection->hub->loop);
     connection->partial_nonce = nonce;
-    hub_account(connection, session->pending.len + session->ingest.len + session->handed.len,
-                partial);
+    hub_account(connection, waiting, partial);
+}
+
+/* Over the web what comes may ask for an answer at once: who does not read those is not read. */
+static bool can_receive(const struct connection *connection)
+{
+    if (connection->front)
+        return front_wants_bytes(connection->front) &&
+               socket_unwritten(&connection->socket) < CONNECTION_WRITE_HIGH;
+    return session_hub_wants_bytes(&connection->session);
 }
 
 /* A hub that stops takes nothing new. */
 static void set_reading(struct connection *connection)
 {
-    bool wants = connection->stage == CONNECTION_ENDING ||
-                 (!hub_is_stopping(connection->hub) && hub_has_room(connection) &&
-                  session_hub_wants_bytes(&connection->session));
+    bool wants =
+        connection->stage == CONNECTION_ENDING ||
+        (!hub_is_stopping(connection->hub) && hub_has_room(connection) && can_receive(connection));
 
     if (connection->stage < CONNECTION_CLOSING && !socket_read(&connection->socket, wants))
         connection_close(connection);
@@ -322,8 +404,9 @@ static void connection_do(struct connection *connection, const struct session_to
         connection_close(connection);
 }
 
-/* Does what the session asks for until it has to wait, or until enough waits to be written. */
-static void run_session(struct connection *connection)
+/* Does what the session asks for until it has to wait, or until enough waits to be written. True if
+ * it waits. */
+static bool run_session(struct connection *connection)
 {
     struct session_todo todo = {.work = SESSION_WRITE};
 
@@ -332,6 +415,7 @@ static void run_session(struct connection *connection)
         session_hub_next(&connection->session, &todo);
         connection_do(connection, &todo);
     }
+    return todo.work == SESSION_WAIT;
 }
 
 /* Nothing is in flight: no work, and nothing that the session could do without us. */
@@ -341,9 +425,34 @@ static bool is_at_rest(const struct connection *connection)
            !connection->is_queued;
 }
 
+/* One request carries one flight: when nothing of the answer is missing but what only another
+ * flight could bring, that was all. */
+static void end_if_answered(struct connection *connection)
+{
+    const struct front *front = connection->front;
+    bool is_answered = front_is_posted(front) && connection->session.state != HUB_GREETING &&
+                       is_at_rest(connection);
+
+    if (is_answered)
+        session_hub_finish(&connection->session);
+    if (is_answered || front_is_over(front))
+        connection_end(connection);
+}
+
+/* The session and what it gets over the web, in turns. */
+static void run_connection(struct connection *connection)
+{
+    bool is_waiting = run_session(connection);
+
+    while (feed_from_front(connection))
+        is_waiting = run_session(connection);
+    if (connection->front && is_waiting && connection->stage == CONNECTION_SERVING)
+        end_if_answered(connection);
+}
+
 static void connection_drive(struct connection *connection)
 {
-    run_session(connection);
+    run_connection(connection);
     if (connection->stage == CONNECTION_SERVING)
         note_proof(connection);
     if (connection->stage == CONNECTION_SERVING) {
@@ -422,8 +531,23 @@ static bool is_not_reading(struct connection *connection, uint64_t now_ms)
            now_ms - connection->written_ms > 1000u * (uint64_t)connection->hub->config.stall_s;
 }
 
+/* A ping is no progress: who is silent for too long goes as over TCP. */
+static void ping(struct connection *connection, uint64_t now_ms)
+{
+    struct front *front = connection->front;
+
+    if (!front || connection->stage != CONNECTION_SERVING ||
+        socket_unwritten(&connection->socket) > 0 ||
+        now_ms - (front->pinged_ms ? front->pinged_ms : connection->opened_ms) < CONNECTION_PING_MS)
+        return;
+    front->pinged_ms = now_ms;
+    front_ping(front);
+    write_front(connection);
+}
+
 void connection_sweep(struct connection *connection, uint64_t now_ms)
 {
+    ping(connection, now_ms);
     if (connection->stage >= CONNECTION_CLOSING)
         return;
     bool is_shut = connection->shut_ms && now_ms - connection->shut_ms >= CONNECTION_LINGER_MS;

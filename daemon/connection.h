@@ -15,6 +15,7 @@
 #ifndef KITH_DAEMON_CONNECTION_H
 #define KITH_DAEMON_CONNECTION_H
 
+#include "daemon/front.h"
 #include "daemon/hub.h"
 #include "daemon/socket.h"
 
@@ -22,6 +23,8 @@
 #define CONNECTION_WRITE_HIGH (256u * 1024)
 /* How long a peer may take to close after we did. */
 #define CONNECTION_LINGER_MS 2000
+/* How often a WebSocket is pinged: proxies cut what is silent for a minute. */
+#define CONNECTION_PING_MS 25000
 
 enum connection_stage {
     CONNECTION_SERVING,
@@ -43,6 +46,7 @@ struct connection {
     struct device_line *line;   /* NULL until it was let in as an enrolled device */
     struct tally_line *address; /* NULL: turned away */
     struct socket socket;
+    struct front *front; /* NULL: plain TCP, or nothing came yet */
     struct session_hub session;
     enum connection_stage stage;
     uint32_t device;        /* 0 until it was let in */
@@ -60,6 +64,7 @@ struct connection {
     bool is_lingering;      /* counted in hub->lingering_count */
     bool is_proved;         /* see devices.h */
     bool is_queued;         /* for a fetch */
+    bool has_begun;         /* the first byte has come */
     bool has_news; /* something was stored while a fetch was under way, which may have missed it */
 };
 

@@ -388,11 +388,13 @@ enum kith_err hub_open(struct hub **opened, const char *folder, const struct con
 
 enum kith_err hub_listen(struct hub *hub, char bound[static ADDRESS_MAX])
 {
-    char host[ADDRESS_MAX];
+    struct address address;
     enum kith_err err = listener_open(&hub->listener, hub->config.listen, bound);
 
-    if (!err && !address_split(bound, host, &hub->port))
+    if (!err && !address_read(bound, &address))
         err = KITH_ADDRESS;
+    if (!err)
+        hub->port = address.port;
     return err;
 }
 

@@ -59,14 +59,13 @@ static enum kith_err look_up(const char *address, struct sockaddr_storage *found
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
-    char host[ADDRESS_MAX];
+    struct address split;
     char service[8];
-    uint16_t port;
 
-    if (!address_split(address, host, &port))
+    if (!address_read(address, &split))
         return KITH_ADDRESS;
-    (void)snprintf(service, sizeof service, "%u", port);
-    if (getaddrinfo(host, service, &hints, &list) != 0 || list->ai_addrlen > sizeof *found)
+    (void)snprintf(service, sizeof service, "%u", split.port);
+    if (getaddrinfo(split.host, service, &hints, &list) != 0 || list->ai_addrlen > sizeof *found)
         return KITH_ADDRESS;
     memset(found, 0, sizeof *found);
     memcpy(found, list->ai_addr, list->ai_addrlen);

@@ -26,7 +26,7 @@ static const struct command {
     const char *sentence;
 } commands[] = {
     {"init", command_init, "dlanj",
-     "--data DIR [--listen HOST:PORT] [--address HOST:PORT] [--name TEXT] [--json]",
+     "--data DIR [--listen HOST:PORT] [--address HOST:PORT|wss://HOST] [--name TEXT] [--json]",
      "makes the hub's keys and an empty store; prints the one-time founding code"},
     {"run", command_run, "dclj", "--data DIR [--config FILE] [--listen HOST:PORT]",
      "serves until SIGTERM, then finishes what is in flight; prints 'listening HOST:PORT' when "

@@ -16,7 +16,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define MAGIC 'K'
+#define MAGIC          'K'
+#define PROTOCOL_CHARS 9 /* the name of protocol and carrier in the prologue */
 
 static void fail(struct channel *channel, enum kith_err err)
 {
@@ -35,8 +36,8 @@ static void preamble_write(uint8_t to[static CHANNEL_PREAMBLE_BYTES], enum chann
 /* The handshake's prologue: the protocol, the transport, and the clear bytes that came before. */
 static void handshake_init(struct channel *channel, const uint8_t *hub_key)
 {
-    static const char protocol[] = "kith/1tcp";
-    uint8_t prologue[sizeof protocol - 1 + CHANNEL_PREAMBLE_BYTES] = {0};
+    const char *protocol = channel->carrier == CHANNEL_TCP ? "kith/1tcp" : "kith/1web";
+    uint8_t prologue[PROTOCOL_CHARS + CHANNEL_PREAMBLE_BYTES] = {0};
     struct noise_config config = {
         .pattern = channel->mode == CHANNEL_SYNC ? NOISE_IK : NOISE_IKPSK2,
         .role = channel->role,
@@ -45,8 +46,8 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
     };
 
     noise_keypair_from_secret(&config.ephemeral, channel->ephemeral_secret);
-    memcpy(prologue, protocol, sizeof protocol - 1);
-    preamble_write(prologue + sizeof protocol - 1, channel->mode);
+    memcpy(prologue, protocol, PROTOCOL_CHARS);
+    preamble_write(prologue + PROTOCOL_CHARS, channel->mode);
     if (hub_key != NULL) {
         memcpy(config.remote_static, hub_key, KEY_BYTES);
     }
@@ -66,14 +67,15 @@ static void channel_init(struct channel *channel, enum noise_role role,
     buffer_init(&channel->text, NOISE_MESSAGE_MAX);
 }
 
-void channel_init_device(struct channel *channel, enum channel_mode mode,
-                         const struct noise_keypair *device,
+void channel_init_device(struct channel *channel, enum channel_carrier carrier,
+                         enum channel_mode mode, const struct noise_keypair *device,
                          const uint8_t ephemeral_secret[static KEY_BYTES],
                          const uint8_t hub_key[static KEY_BYTES], const uint8_t *psk)
 {
     assert((mode == CHANNEL_SYNC) == (psk == NULL));
     channel_init(channel, NOISE_INITIATOR, device, ephemeral_secret);
     channel->mode = mode;
+    channel->carrier = carrier;
     channel->has_preamble = true;
     handshake_init(channel, hub_key);
     if (psk != NULL) {
@@ -85,6 +87,12 @@ void channel_init_hub(struct channel *channel, const struct noise_keypair *hub,
                       const uint8_t ephemeral_secret[static KEY_BYTES])
 {
     channel_init(channel, NOISE_RESPONDER, hub, ephemeral_secret);
+}
+
+void channel_set_carrier(struct channel *channel, enum channel_carrier carrier)
+{
+    assert(!channel->has_preamble);
+    channel->carrier = carrier;
 }
 
 void channel_clear(struct channel *channel)

@@ -23,6 +23,12 @@ enum channel_mode {
 };
 #define CHANNEL_MODES 3
 
+/* What carries the bytes; part of the prologue. */
+enum channel_carrier {
+    CHANNEL_TCP,
+    CHANNEL_WEB, /* messages of a WebSocket, or the bodies of one HTTP request */
+};
+
 #define CHANNEL_PREAMBLE_BYTES 3
 
 /* What a busy hub says in place of message 2, in the clear: no length at all, and after how many
@@ -34,6 +40,7 @@ void channel_refusal_write(uint8_t to[static CHANNEL_REFUSAL_BYTES], uint32_t se
 struct channel {
     enum noise_role role;
     enum channel_mode mode;
+    enum channel_carrier carrier;
     bool has_preamble; /* responder: it has arrived */
     bool is_open;      /* the handshake is finished */
     enum kith_err err; /* the first failure; final */
@@ -47,14 +54,16 @@ struct channel {
 };
 
 /* The device's end. Nothing is written yet. `psk` is NULL for CHANNEL_SYNC. */
-void channel_init_device(struct channel *channel, enum channel_mode mode,
-                         const struct noise_keypair *device,
+void channel_init_device(struct channel *channel, enum channel_carrier carrier,
+                         enum channel_mode mode, const struct noise_keypair *device,
                          const uint8_t ephemeral_secret[static KEY_BYTES],
                          const uint8_t hub_key[static KEY_BYTES], const uint8_t *psk);
 /* The hub's end. The mode is known once the preamble has arrived; a psk is set by channel_set_psk
  * before message 2. */
 void channel_init_hub(struct channel *channel, const struct noise_keypair *hub,
                       const uint8_t ephemeral_secret[static KEY_BYTES]);
+/* The hub knows what carries the bytes when the first one is there. CHANNEL_TCP without this. */
+void channel_set_carrier(struct channel *channel, enum channel_carrier carrier);
 void channel_clear(struct channel *channel);
 void channel_set_psk(struct channel *channel, const uint8_t psk[static KEY_BYTES]);
 

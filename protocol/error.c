@@ -111,6 +111,10 @@ const char *error_name(enum kith_err err)
         return "signed";
     case KITH_INCOMPLETE:
         return "incomplete";
+    case KITH_NOT_HUB:
+        return "not_hub";
+    case KITH_CERTIFICATE:
+        return "certificate";
     }
     return "unknown";
 }

@@ -80,7 +80,9 @@ enum kith_actor {
     X(68, ADDRESS, PERSON, "the address is not usable")                                            \
     X(69, PORT_TAKEN, OPERATOR, "the port is taken by another program")                            \
     X(70, SIGNED, PERSON, "it is signed and stays as it is")                                       \
-    X(71, INCOMPLETE, PERSON, "something is still missing")
+    X(71, INCOMPLETE, PERSON, "something is still missing")                                        \
+    X(72, NOT_HUB, TIME, "what answers at the hub's address is no hub")                            \
+    X(73, CERTIFICATE, OPERATOR, "the certificate at the hub's address is not trusted")
 
 enum kith_err {
     /* Never a result: with a negative member the enum's type is int for every compiler, as public

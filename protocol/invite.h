@@ -10,11 +10,11 @@
 #ifndef KITH_PROTOCOL_INVITE_H
 #define KITH_PROTOCOL_INVITE_H
 
+#include "protocol/address.h"
 #include "protocol/bytes.h"
 #include "protocol/limits.h"
 
 #define CODE_SECRET_BYTES 16
-#define ADDRESS_MAX       128
 #define CODE_TEXT_MAX     512
 
 struct code {
@@ -22,7 +22,7 @@ struct code {
     uint8_t agency[ID_BYTES];   /* zeros in a founding code */
     uint32_t device;            /* 0 in a founding code */
     uint8_t secret[CODE_SECRET_BYTES];
-    char address[ADDRESS_MAX]; /* HOST:PORT */
+    char address[ADDRESS_MAX]; /* as protocol/address.h has it */
 };
 
 /* What the secret of an invitation gives. */

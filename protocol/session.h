@@ -57,6 +57,7 @@ struct session_todo {
 };
 
 struct session_device_config {
+    enum channel_carrier carrier;
     enum channel_mode mode;
     const struct noise_keypair *keys;
     const uint8_t *ephemeral_secret; /* KEY_BYTES, fresh random */
@@ -165,6 +166,8 @@ void session_hub_identified(struct session_hub *session, enum kith_err err, cons
 /* Ends the session for now, in whatever state it is: the peer is told after how many seconds to
  * come again, without any cost if it is not known yet. */
 void session_hub_turn_away(struct session_hub *session, uint32_t retry_s);
+/* Ends it in order: what carries it brings no more, and nothing is owed. */
+void session_hub_finish(struct session_hub *session);
 /* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends
  * the session. */
 struct session_answer {

@@ -12,8 +12,8 @@ void session_device_init(struct session_device *session, const struct session_de
     buffer_init(&session->pending, 2 * SESSION_READ_MAX);
     buffer_init(&session->out, 2 * WINDOW_BYTES);
     buffer_init(&session->text, NOISE_TEXT_MAX);
-    channel_init_device(&session->channel, config->mode, config->keys, config->ephemeral_secret,
-                        config->hub_key, config->psk);
+    channel_init_device(&session->channel, config->carrier, config->mode, config->keys,
+                        config->ephemeral_secret, config->hub_key, config->psk);
     session->hello = (struct hello){KITH_PROTOCOL_VERSION, config->device, config->clock_ms};
     session->is_staying = config->is_staying;
     session->has_more = true;

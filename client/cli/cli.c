@@ -30,7 +30,8 @@ static enum exit_code exit_of(int code)
 
 bool cli_is_unreached(int code)
 {
-    return code == KITH_UNREACHABLE || code == KITH_LOST || code == KITH_BUSY;
+    return code == KITH_UNREACHABLE || code == KITH_LOST || code == KITH_BUSY ||
+           code == KITH_NOT_HUB;
 }
 
 /* What to do next, where the sentence itself does not say. */
@@ -40,6 +41,10 @@ static const char *hint_of(int code)
     case KITH_UNREACHABLE:
     case KITH_LOST:
         return "Nothing is lost. Check the network and run the same command again.";
+    case KITH_NOT_HUB:
+        return "Nothing is lost. A network that wants a login first answers so: open a web page.";
+    case KITH_CERTIFICATE:
+        return "Nothing was sent. Check the clock of this machine, then ask the hub's operator.";
     case KITH_CODE:
         return "Check that the code was copied whole, or ask for a new one.";
     case KITH_LOCKED:

@@ -21,7 +21,7 @@
       "Make a code with which somebody can join", agency_invite)                                   \
     X("Agency", "sheet", "[--qr]", "Make a new recovery sheet; the old one is void",               \
       recovery_sheet)                                                                              \
-    X("Agency", "recover", "CODE [--hub HOST:PORT] [--device-name NAME] [--qr]",                   \
+    X("Agency", "recover", "CODE [--hub HOST:PORT|wss://HOST] [--device-name NAME] [--qr]",        \
       "Restore an agency with its recovery sheet", recovery_recover)                               \
     X("Agency", "recovery answer", "FILE --check NUMBER --to-file FILE [--force]",                 \
       "As custodian, open the home of somebody who forgot the passphrase", recovery_answer)        \

@@ -4,8 +4,9 @@
 # On Debian it names the packages and installs them; elsewhere it names what is missing and stops.
 set -eu
 
-build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev'
-check="$build libcmocka-dev python3 faketime"
+build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev
+libssl-dev libwslay-dev libhttp-parser-dev'
+check="$build libcmocka-dev python3 faketime nginx-light openssl"
 lint="$check clang clang-format clang-tidy cppcheck"
 
 case "${1:-}" in
@@ -17,8 +18,12 @@ esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
-    for module in libuv msgpack lmdb libsodium libzstd libqrencode; do
+    for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl; do
         pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
+    done
+    # These two bring no description for pkg-config.
+    for header in wslay/wslay.h http_parser.h; do
+        echo "#include <$header>" | cc -E -x c - >/dev/null 2>&1 || missing="$missing $header"
     done
     [ -z "$missing" ] && exit 0
     echo "This is not Debian: please install these libraries with their headers:$missing" >&2

@@ -92,7 +92,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     noise_keypair_from_secret(&hub_keys, hub_seed);
     noise_keypair_from_secret(&device_keys, device_seed);
     session_hub_init(&hub, &hub_keys, hub_seed, &welcome);
-    channel_init_device(&device, CHANNEL_SYNC, &device_keys, device_seed, hub_keys.public, NULL);
+    channel_init_device(&device, CHANNEL_TCP, CHANNEL_SYNC, &device_keys, device_seed,
+                        hub_keys.public, NULL);
     struct bytes input = bytes_of(data + 1, size - 1);
     if (data[0] & 1) {
         greet(&hub, &device);

@@ -73,10 +73,10 @@ class Lab:
             proxy.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def hub(self, proxied=False, through=None):
+    def hub(self, proxied=False, through=None, address=None):
         """With `proxied`, all devices reach the hub through hub.proxy; with `through`, a Proxy or the like, through
-        hub.link."""
-        return Hub(self, through or (Proxy if proxied else None))
+        hub.link. `address`: what the founding code says, as "ws://127.0.0.1:%d"."""
+        return Hub(self, through or (Proxy if proxied else None), address)
 
     def laptop(self, name):
         return Laptop(self, name)
@@ -99,7 +99,7 @@ class Lab:
 
 
 class Hub:
-    def __init__(self, lab, through):
+    def __init__(self, lab, through, address=None):
         self.data = os.path.join(lab.folder, "hub%d" % len(lab.hubs))
         self.port = free_port()
         self.link = self.proxy = through(lab, self.port) if through else None
@@ -108,8 +108,10 @@ class Hub:
         self.clock = None  # see by_clock
         lab.hubs.append(self)
         public = self.link.port if through else self.port
-        made = subprocess.run([BIN + "/kithd", "init", "--data", self.data, "--listen",
-                               "127.0.0.1:%d" % public, "--json"], capture_output=True, text=True)
+        command = [BIN + "/kithd", "init", "--data", self.data, "--listen", "127.0.0.1:%d" % public, "--json"]
+        if address:
+            command += ["--address", address % public if "%d" in address else address]
+        made = subprocess.run(command, capture_output=True, text=True)
         if made.returncode != 0:
             raise Failed("kithd init: " + made.stderr)
         self.founding_code = json.loads(made.stdout)["founding_code"]

@@ -27,6 +27,12 @@ DOORS = {
     "zstd.h": ("protocol/compress.c", "tests/*"),
     "zdict.h": ("deploy/dictionary/train.c",),
     "qrencode.h": ("client/cli/*",),
+    "wslay/wslay.h": ("protocol/websocket.c",),
+    "http_parser.h": ("protocol/http.h",),
+    "openssl/evp.h": ("protocol/websocket.c", "tests/*"),
+    "openssl/ssl.h": ("client/tls.c",),
+    "openssl/err.h": ("client/tls.c",),
+    "openssl/x509v3.h": ("client/tls.c",),
     "sodium.h": ("protocol/noise*.c", "protocol/noise*.h", "protocol/seal.c", "store/sealed.c", "client/vault.c",
                  "client/kith.c", "client/agent/*", "daemon/main.c", "tests/*"),
 }

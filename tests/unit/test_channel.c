@@ -55,8 +55,8 @@ static void device_init(struct pair *pair, enum channel_mode mode)
     static const uint8_t ephemeral[KEY_BYTES] = {5};
     const uint8_t *psk = mode == CHANNEL_SYNC ? NULL : code;
 
-    channel_init_device(&pair->device, mode, &pair->device_keys, ephemeral, pair->hub_keys.public,
-                        psk);
+    channel_init_device(&pair->device, CHANNEL_TCP, mode, &pair->device_keys, ephemeral,
+                        pair->hub_keys.public, psk);
 }
 
 static void pair_init(struct pair *pair, enum channel_mode mode)

@@ -177,32 +177,83 @@ static void an_address_is_a_host_and_a_port(void **state)
         {"a\nb:1", NULL, 0},
         {"\xc3\xa4:1", NULL, 0},
     };
-    char host[ADDRESS_MAX];
-    uint16_t port;
+    struct address address;
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        assert_int_equal(address_split(rows[i].text, host, &port), rows[i].host != NULL);
+        assert_int_equal(address_read(rows[i].text, &address), rows[i].host != NULL);
         if (!rows[i].host) {
             assert_refused("listen", rows[i].text, "HOST:PORT");
             continue;
         }
-        assert_string_equal(host, rows[i].host);
-        assert_int_equal(port, rows[i].port);
+        assert_int_equal(address.kind, ADDRESS_TCP);
+        assert_string_equal(address.host, rows[i].host);
+        assert_int_equal(address.port, rows[i].port);
+    }
+}
+
+static void an_address_of_the_web_names_what_carries_it(void **state)
+{
+    static const struct {
+        const char *text;
+        enum address_kind kind;
+        const char *host; /* NULL: refused */
+        uint16_t port;
+        const char *path;
+    } rows[] = {
+        {"ws://127.0.0.1:7580", ADDRESS_WS, "127.0.0.1", 7580, ""},
+        {"ws://hub", ADDRESS_WS, "hub", 80, ""},
+        {"wss://hub.example.org", ADDRESS_WSS, "hub.example.org", 443, ""},
+        {"wss://hub.example.org/", ADDRESS_WSS, "hub.example.org", 443, ""},
+        {"wss://hub.example.org:8443/peer/support/", ADDRESS_WSS, "hub.example.org", 8443,
+         "/peer/support"},
+        {"wss://[::1]", ADDRESS_WSS, "::1", 443, ""},
+        {"wss://[::1]:444/a", ADDRESS_WSS, "::1", 444, "/a"},
+        {"wss://", ADDRESS_WSS, NULL, 0, ""},
+        {"wss:///a", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://:443", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://h:", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://::1", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://[::1", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://[::1]x", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://me@h", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://h/a b", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://h/a\r\nb", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://h/a?b", ADDRESS_WSS, NULL, 0, ""},
+        {"wss://h//a", ADDRESS_WSS, NULL, 0, ""},
+        {"https://h", ADDRESS_WSS, NULL, 0, ""},
+        {"WSS://h", ADDRESS_WSS, NULL, 0, ""},
+    };
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+    struct address address;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        bool is_good = rows[i].host != NULL;
+        assert_int_equal(address_read(rows[i].text, &address), is_good);
+        assert_int_equal(config_set(&config, "address", rows[i].text, why),
+                         is_good ? KITH_OK : KITH_INPUT);
+        assert_refused("listen", rows[i].text, "HOST:PORT"); /* a proxy listens there, not we */
+        if (!is_good)
+            continue;
+        assert_int_equal(address.kind, rows[i].kind);
+        assert_string_equal(address.host, rows[i].host);
+        assert_int_equal(address.port, rows[i].port);
+        assert_string_equal(address.path, rows[i].path);
     }
 }
 
 static void an_address_that_no_code_could_carry_is_refused(void **state)
 {
     char text[ADDRESS_MAX + 8];
-    char host[ADDRESS_MAX];
-    uint16_t port;
+    struct address address;
 
     (void)state;
     for (size_t len = ADDRESS_MAX - 2; len < ADDRESS_MAX + 2; len++) {
         memset(text, 'h', len);
         memcpy(text + len - 2, ":1", 3);
-        assert_int_equal(address_split(text, host, &port), len < ADDRESS_MAX);
+        assert_int_equal(address_read(text, &address), len < ADDRESS_MAX);
     }
 }
 
@@ -397,6 +448,7 @@ int main(void)
         cmocka_unit_test(a_number_is_digits_alone_in_the_unit_of_its_key),
         cmocka_unit_test(the_unit_of_a_time_is_in_its_key),
         cmocka_unit_test(an_address_is_a_host_and_a_port),
+        cmocka_unit_test(an_address_of_the_web_names_what_carries_it),
         cmocka_unit_test(an_address_that_no_code_could_carry_is_refused),
         cmocka_unit_test(the_address_for_devices_may_be_left_out),
         cmocka_unit_test(a_name_is_one_line_that_a_file_can_hold),

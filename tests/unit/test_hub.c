@@ -234,7 +234,7 @@ static void caller_greet(struct caller *caller, const struct office *office,
 
     caller_open(caller, office);
     seal_random(random, sizeof random);
-    channel_init_device(&caller->channel, CHANNEL_SYNC, &identity->noise, random,
+    channel_init_device(&caller->channel, CHANNEL_TCP, CHANNEL_SYNC, &identity->noise, random,
                         office->hub.keys.noise.public, NULL);
     buffer_init(&text, 1024);
     hello_write(&text, &hello);

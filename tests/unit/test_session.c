@@ -756,8 +756,8 @@ static void bare_begin(struct bare *bare, struct world *world)
     world_begin(world, &config, WHOLE);
     world->is_device_closed = true; /* the session's device stays out of this */
     bare->world = world;
-    channel_init_device(&bare->channel, CHANNEL_SYNC, &device_keys, ephemeral_of_device,
-                        hub_keys.public, NULL);
+    channel_init_device(&bare->channel, CHANNEL_TCP, CHANNEL_SYNC, &device_keys,
+                        ephemeral_of_device, hub_keys.public, NULL);
 }
 
 static void bare_end(struct bare *bare)
