@@ -195,7 +195,7 @@ static void note_proof(struct connection *connection)
     struct connection *oldest;
 
     if (connection->is_proved || !connection->line ||
-        connection->session.channel.transport.receive.nonce == 0)
+        channel_received(&connection->session.channel) == 0)
         return;
     devices_prove(connection);
     oldest =
@@ -266,7 +266,7 @@ static void account(struct connection *connection)
     size_t partial = session->channel.in.len + (front ? front_partial(front) : 0);
     size_t waiting = session->pending.len + session->ingest.len + session->handed.len +
                      (front ? front_waiting(front) : 0);
-    uint64_t nonce = session->channel.transport.receive.nonce;
+    uint64_t nonce = channel_received(&session->channel);
 
     if (partial == 0 || connection->partial_bytes == 0 || nonce != connection->partial_nonce)
         connection->partial_ms = uv_now(&connection->hub->loop);
@@ -457,7 +457,7 @@ static void connection_drive(struct connection *connection)
         note_proof(connection);
     if (connection->stage == CONNECTION_SERVING) {
         if (connection->session.state == HUB_OPEN ||
-            connection->session.channel.transport.receive.nonce > 0)
+            channel_received(&connection->session.channel) > 0)
             end_greeting(connection);
         account(connection);
     }

@@ -42,10 +42,11 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
         .pattern = channel->mode == CHANNEL_SYNC ? NOISE_IK : NOISE_IKPSK2,
         .role = channel->role,
         .prologue = bytes_of(prologue, sizeof prologue),
-        .local_static = channel->local_static,
+        .local_static = channel->before.local_static,
     };
 
-    noise_keypair_from_secret(&config.ephemeral, channel->ephemeral_secret);
+    noise_keypair_from_secret(&config.ephemeral, channel->before.ephemeral_secret);
+    explicit_bzero(&channel->before, sizeof channel->before);
     memcpy(prologue, protocol, PROTOCOL_CHARS);
     preamble_write(prologue + PROTOCOL_CHARS, channel->mode);
     if (hub_key != NULL) {
@@ -53,16 +54,15 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
     }
     noise_init(&channel->handshake, &config);
     explicit_bzero(&config, sizeof config);
-    explicit_bzero(&channel->local_static, sizeof channel->local_static);
-    explicit_bzero(channel->ephemeral_secret, sizeof channel->ephemeral_secret);
 }
 
 static void channel_init(struct channel *channel, enum noise_role role,
                          const struct noise_keypair *local_static,
                          const uint8_t ephemeral_secret[static KEY_BYTES])
 {
-    *channel = (struct channel){.role = role, .local_static = *local_static};
-    memcpy(channel->ephemeral_secret, ephemeral_secret, KEY_BYTES);
+    *channel = (struct channel){.role = role};
+    channel->before.local_static = *local_static;
+    memcpy(channel->before.ephemeral_secret, ephemeral_secret, KEY_BYTES);
     buffer_init(&channel->in, NOISE_LENGTH_BYTES + NOISE_MESSAGE_MAX);
     buffer_init(&channel->text, NOISE_MESSAGE_MAX);
 }
@@ -110,20 +110,31 @@ void channel_set_psk(struct channel *channel, const uint8_t psk[static KEY_BYTES
 
 const uint8_t *channel_peer(const struct channel *channel)
 {
-    return channel->handshake.remote_static;
+    return channel->is_open ? channel->peer : channel->handshake.remote_static;
 }
 
-/* The peer's key is public and outlives the handshake: channel_peer promises it. */
+uint64_t channel_received(const struct channel *channel)
+{
+    return channel->is_open ? channel->transport.receive.nonce : 0;
+}
+
+uint64_t channel_sent(const struct channel *channel)
+{
+    return channel->is_open ? channel->transport.send.nonce : 0;
+}
+
 static void open_if_finished(struct channel *channel)
 {
-    uint8_t peer[KEY_BYTES];
+    struct noise_transport transport;
 
     if (channel->is_open || !noise_is_finished(&channel->handshake)) {
         return;
     }
-    memcpy(peer, channel->handshake.remote_static, KEY_BYTES);
-    noise_split(&channel->handshake, &channel->transport);
-    memcpy(channel->handshake.remote_static, peer, KEY_BYTES);
+    memcpy(channel->peer, channel->handshake.remote_static, KEY_BYTES);
+    noise_split(&channel->handshake, &transport);
+    explicit_bzero(&channel->handshake, sizeof channel->handshake);
+    channel->transport = transport;
+    explicit_bzero(&transport, sizeof transport);
     channel->is_open = true;
 }
 
@@ -132,7 +143,7 @@ static bool is_turn_to_receive(const struct channel *channel)
 {
     const unsigned step = channel->role == NOISE_INITIATOR ? 1 : 0;
 
-    return channel->is_open || channel->handshake.step == step;
+    return channel->is_open || !channel->has_preamble || channel->handshake.step == step;
 }
 
 /* The length of the shortest message that can come now: one without text. */

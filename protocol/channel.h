@@ -45,10 +45,16 @@ struct channel {
     bool is_open;      /* the handshake is finished */
     enum kith_err err; /* the first failure; final */
     uint16_t retry_s;  /* initiator, with err BUSY: when the hub wants to be asked again */
-    struct noise_keypair local_static;
-    uint8_t ephemeral_secret[KEY_BYTES]; /* a key pair costs nothing before the preamble is there */
-    struct noise_handshake handshake;
-    struct noise_transport transport;
+    uint8_t peer[KEY_BYTES];
+    /* One after another: a hub has many channels. */
+    union {
+        struct {
+            struct noise_keypair local_static;
+            uint8_t ephemeral_secret[KEY_BYTES]; /* a key pair costs nothing yet */
+        } before;                                /* until the preamble is there */
+        struct noise_handshake handshake;
+        struct noise_transport transport; /* once is_open */
+    };
     struct buffer in;   /* bytes of an unfinished message */
     struct buffer text; /* the last message, decrypted */
 };
@@ -76,6 +82,10 @@ bool channel_next(struct channel *channel, struct bytes *message);
 /* Seals one message (of the handshake, if it is not finished) and appends the bytes to send; the
  * first one of the device is preceded by the preamble. `text.len` at most NOISE_FIRST_TEXT_MAX. */
 MUST_USE enum kith_err channel_send(struct channel *channel, struct bytes text, struct buffer *out);
+
+/* How many messages have come and gone after the handshake. */
+uint64_t channel_received(const struct channel *channel);
+uint64_t channel_sent(const struct channel *channel);
 
 /* The other side's static key: for the hub after message 1. */
 const uint8_t *channel_peer(const struct channel *channel);

@@ -268,7 +268,7 @@ static void say_bye(struct session_device *session)
 /* Message 1 may be a recording: only what comes after message 2 shows that the device is there. */
 static void prove_presence(struct session_device *session)
 {
-    if (session->channel.transport.send.nonce == 0)
+    if (channel_sent(&session->channel) == 0)
         send_text(session, bytes_of(NULL, 0));
 }
 
