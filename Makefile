@@ -109,7 +109,7 @@ install: all ## DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/kith-agent.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/user/kith-agent.service
-	install -m 644 README.md LICENSE docs/*.md $(DESTDIR)$(PREFIX)/share/doc/kith
+	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile $(DESTDIR)$(PREFIX)/share/doc/kith
 
 clean: ## remove what was built
 	rm -rf build

@@ -107,6 +107,11 @@ static void net_write(struct net *net, struct bytes bytes)
     }
 }
 
+static bool is_greeting(const struct net *net)
+{
+    return net->is_web && net->carrier.stage == CARRIER_GREETING;
+}
+
 /* What the carrier has to write. */
 static void flush_carrier(struct net *net)
 {
@@ -186,6 +191,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     } else if (count < 0) {
         net_drive(net); /* what came before the end is looked at first */
         session_device_hangup(net->session);
+        if (is_greeting(net))
+            net_close(net, KITH_LOST); /* the session has not begun, and cannot end */
     }
     net_drive(net);
 }
@@ -215,8 +222,7 @@ static void net_leave(struct net *net, enum kith_err err)
 /* Does what the session asks for until it has to wait. Over the web it waits for the greeting. */
 static void net_drive(struct net *net)
 {
-    bool is_early = net->is_web && net->carrier.stage == CARRIER_GREETING;
-    struct session_todo todo = {.work = is_early ? SESSION_WAIT : SESSION_WRITE};
+    struct session_todo todo = {.work = is_greeting(net) ? SESSION_WAIT : SESSION_WRITE};
     bool was_settled = net->session->is_settled;
 
     while (!net->is_closing && todo.work != SESSION_WAIT) {

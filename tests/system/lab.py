@@ -73,10 +73,10 @@ class Lab:
             proxy.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def hub(self, proxied=False, through=None, address=None):
+    def hub(self, proxied=False, through=None, address=None, port=None):
         """With `proxied`, all devices reach the hub through hub.proxy; with `through`, a Proxy or the like, through
         hub.link. `address`: what the founding code says, as "ws://127.0.0.1:%d"."""
-        return Hub(self, through or (Proxy if proxied else None), address)
+        return Hub(self, through or (Proxy if proxied else None), address, port)
 
     def laptop(self, name):
         return Laptop(self, name)
@@ -99,9 +99,9 @@ class Lab:
 
 
 class Hub:
-    def __init__(self, lab, through, address=None):
+    def __init__(self, lab, through, address=None, port=None):
         self.data = os.path.join(lab.folder, "hub%d" % len(lab.hubs))
-        self.port = free_port()
+        self.port = port or free_port()
         self.link = self.proxy = through(lab, self.port) if through else None
         self.process = None
         self.log = open(os.path.join(lab.folder, "hub%d.log" % len(lab.hubs)), "ab")
