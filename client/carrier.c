@@ -8,6 +8,9 @@
 
 #define RAW_MAX (4 * SESSION_READ_MAX)
 #define OUT_MAX (4 * WINDOW_BYTES)
+/* Of a response, what waits for the session. */
+#define BODY_MAX (4 * SESSION_READ_MAX)
+#define HEAD_MAX 1024
 
 static void fail(struct carrier *carrier, enum kith_err err)
 {
@@ -16,11 +19,12 @@ static void fail(struct carrier *carrier, enum kith_err err)
     carrier->stage = CARRIER_OVER;
 }
 
-enum kith_err carrier_init(struct carrier *carrier, const struct address *address)
+enum kith_err carrier_init(struct carrier *carrier, const struct address *address, bool is_single)
 {
     memset(carrier, 0, sizeof *carrier);
     carrier->address = address;
-    http_init(&carrier->http, false, HTTP_HEAD_MAX);
+    carrier->is_single = is_single;
+    http_init(&carrier->http, false, BODY_MAX);
     buffer_init(&carrier->raw, RAW_MAX);
     buffer_init(&carrier->out, OUT_MAX);
     enum kith_err err = websocket_init(&carrier->websocket, WEBSOCKET_DEVICE);
@@ -62,26 +66,60 @@ static void pass_messages(struct carrier *carrier)
         fail(carrier, carrier->websocket.err);
 }
 
-static void ask(struct carrier *carrier)
+/* The head of a request but for what is its own, and how long it is. */
+static size_t write_head(const struct carrier *carrier, const char *what,
+                         char head[static HEAD_MAX])
 {
     const struct address *to = carrier->address;
     bool is_v6 = to->is_numeric_v6;
+
+    return (size_t)snprintf(head, HEAD_MAX, "%s %s%s HTTP/1.1\r\nHost: %s%s%s:%u\r\n",
+                            carrier->is_single ? "POST" : "GET", to->path, what, is_v6 ? "[" : "",
+                            to->host, is_v6 ? "]" : "", to->port);
+}
+
+static void ask_upgrade(struct carrier *carrier)
+{
     char key[WEBSOCKET_KEY_CHARS + 1];
-    char head[1024];
+    char head[HEAD_MAX];
+    size_t len = write_head(carrier, "/kith", head);
 
     websocket_key(key);
     if (!websocket_accept(key, carrier->accept)) {
         fail(carrier, KITH_MEMORY);
         return;
     }
-    int len = snprintf(head, sizeof head,
-                       "GET %s/kith HTTP/1.1\r\nHost: %s%s%s:%u\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                       "Sec-WebSocket-Key: %s\r\n"
-                       "Sec-WebSocket-Protocol: " WEBSOCKET_PROTOCOL "\r\n\r\n",
-                       to->path, is_v6 ? "[" : "", to->host, is_v6 ? "]" : "", to->port, key);
+    len += (size_t)snprintf(head + len, sizeof head - len,
+                            "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n"
+                            "Sec-WebSocket-Protocol: " WEBSOCKET_PROTOCOL "\r\n\r\n",
+                            key);
+    pass(carrier, bytes_of(head, len));
+}
+
+static void post(struct carrier *carrier, struct bytes flight)
+{
+    char head[HEAD_MAX];
+    size_t len = write_head(carrier, "/sync", head);
+
+    len += (size_t)snprintf(head + len, sizeof head - len,
+                            "Content-Type: application/octet-stream\r\n"
+                            "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                            flight.len);
     carrier->has_asked = true;
-    pass(carrier, bytes_of(head, (size_t)len));
+    pass(carrier, bytes_of(head, len));
+    pass(carrier, flight);
+}
+
+/* The way to the server is open. */
+static void open_way(struct carrier *carrier)
+{
+    if (carrier->is_single) {
+        carrier->stage = CARRIER_READY;
+        return;
+    }
+    carrier->has_asked = true;
+    ask_upgrade(carrier);
 }
 
 static void fail_status(struct carrier *carrier, unsigned status)
@@ -94,13 +132,18 @@ static void fail_status(struct carrier *carrier, unsigned status)
     fail(carrier, is_busy ? KITH_BUSY : is_hub_gone ? KITH_UNREACHABLE : KITH_NOT_HUB);
 }
 
+static void fail_speech(struct carrier *carrier)
+{
+    (void)snprintf(carrier->why, sizeof carrier->why, "it does not speak HTTP");
+    fail(carrier, KITH_NOT_HUB);
+}
+
 static void judge_answer(struct carrier *carrier)
 {
     const struct http_head *head = &carrier->http.head;
 
     if (carrier->http.stage == HTTP_BROKEN) {
-        (void)snprintf(carrier->why, sizeof carrier->why, "it does not speak HTTP");
-        fail(carrier, KITH_NOT_HUB);
+        fail_speech(carrier);
     } else if (head->status != 101) {
         fail_status(carrier, head->status);
     } else if (!head->wants_websocket || strcmp(head->websocket_accept, carrier->accept) != 0 ||
@@ -124,10 +167,29 @@ static bool is_refused_at_once(struct carrier *carrier)
     return true;
 }
 
+static size_t look_at_response(struct carrier *carrier, struct bytes in)
+{
+    struct http *http = &carrier->http;
+    size_t taken = in.len;
+
+    if (is_refused_at_once(carrier))
+        return taken;
+    taken = http_receive(http, in);
+    if (http->stage == HTTP_BROKEN)
+        fail_speech(carrier);
+    else if (http->stage != HTTP_IN_HEAD && http->head.status != 200)
+        fail_status(carrier, http->head.status);
+    else if (http->stage == HTTP_WHOLE)
+        carrier->stage = CARRIER_OVER;
+    return taken;
+}
+
 static size_t look(struct carrier *carrier, struct bytes in)
 {
     size_t taken = in.len;
 
+    if (carrier->is_single && carrier->stage == CARRIER_READY)
+        return look_at_response(carrier, in);
     if (carrier->stage == CARRIER_GREETING && !is_refused_at_once(carrier)) {
         taken = http_receive(&carrier->http, in);
         if (carrier->http.stage != HTTP_IN_HEAD)
@@ -141,12 +203,19 @@ static size_t look(struct carrier *carrier, struct bytes in)
     return taken;
 }
 
+/* What is there for the session. */
+static struct bytes stream_of(const struct carrier *carrier)
+{
+    return carrier->is_single ? buffer_view(&carrier->http.body)
+                              : websocket_stream(&carrier->websocket);
+}
+
 /* Until there is something for the session, or all is seen. */
 static void look_on(struct carrier *carrier)
 {
     size_t taken = 1;
 
-    while (taken > 0 && carrier->raw.len > 0 && websocket_stream(&carrier->websocket).len == 0) {
+    while (taken > 0 && carrier->raw.len > 0 && stream_of(carrier).len == 0) {
         taken = look(carrier, buffer_view(&carrier->raw));
         buffer_drop(&carrier->raw, taken);
     }
@@ -156,8 +225,9 @@ static void receive_tls(struct carrier *carrier, struct bytes in)
 {
     enum kith_err err = tls_receive(carrier->tls, in, &carrier->raw, &carrier->out, carrier->why);
 
-    if (!err && !carrier->has_asked && tls_is_open(carrier->tls))
-        ask(carrier);
+    if (!err && !carrier->has_asked && carrier->stage == CARRIER_GREETING &&
+        tls_is_open(carrier->tls))
+        open_way(carrier);
     look_on(carrier);
     if (err)
         fail(carrier, err);
@@ -168,7 +238,7 @@ void carrier_begin(struct carrier *carrier)
     if (carrier->tls)
         receive_tls(carrier, bytes_of(NULL, 0));
     else
-        ask(carrier);
+        open_way(carrier);
 }
 
 void carrier_receive(struct carrier *carrier, struct bytes in)
@@ -186,22 +256,30 @@ void carrier_receive(struct carrier *carrier, struct bytes in)
 /* What the session was given last is dropped when it asks for more. */
 struct bytes carrier_stream(struct carrier *carrier)
 {
-    websocket_taken(&carrier->websocket, carrier->handed);
+    if (carrier->is_single)
+        buffer_drop(&carrier->http.body, carrier->handed);
+    else
+        websocket_taken(&carrier->websocket, carrier->handed);
     look_on(carrier);
-    struct bytes stream = websocket_stream(&carrier->websocket);
+    struct bytes stream = stream_of(carrier);
     carrier->handed = stream.len < SESSION_READ_MAX ? stream.len : SESSION_READ_MAX;
     return bytes_of(stream.ptr, carrier->handed);
 }
 
 void carrier_send(struct carrier *carrier, struct bytes stream)
 {
+    if (carrier->is_single) {
+        if (!carrier->has_asked)
+            post(carrier, stream);
+        return;
+    }
     websocket_send(&carrier->websocket, stream);
     pass_messages(carrier);
 }
 
 void carrier_end(struct carrier *carrier)
 {
-    if (carrier->stage != CARRIER_READY)
+    if (carrier->stage != CARRIER_READY || carrier->is_single)
         return;
     websocket_close(&carrier->websocket, WEBSOCKET_NORMAL);
     pass_messages(carrier);

@@ -4,6 +4,11 @@
  * request, and then WebSocket messages. Without I/O: bytes of the socket go in and out.
  *
  *   GREETING (TLS, request) --101--> READY --closed--> OVER
+ *
+ * Or, if it is single, one request that brings the session's first flight and whose response is all
+ * that comes back:
+ *
+ *   GREETING (TLS) --> READY (request, response) --> OVER
  */
 #ifndef KITH_CLIENT_CARRIER_H
 #define KITH_CLIENT_CARRIER_H
@@ -21,6 +26,7 @@ struct carrier {
     struct tls *tls; /* NULL: the address wants none */
     struct http http;
     struct websocket websocket;
+    bool is_single;
     bool has_asked; /* the request is written */
     char accept[WEBSOCKET_ACCEPT_CHARS + 1];
     struct buffer raw;     /* what came, without TLS, and was not looked at */
@@ -31,8 +37,9 @@ struct carrier {
     char why[TLS_WHY_MAX]; /* more about `err`, or empty */
 };
 
-/* `address` outlives it, and is none of ADDRESS_TCP. */
-MUST_USE enum kith_err carrier_init(struct carrier *carrier, const struct address *address);
+/* `address` outlives it. */
+MUST_USE enum kith_err carrier_init(struct carrier *carrier, const struct address *address,
+                                    bool is_single);
 void carrier_clear(struct carrier *carrier);
 /* The socket is connected. */
 void carrier_begin(struct carrier *carrier);
@@ -41,7 +48,8 @@ void carrier_receive(struct carrier *carrier, struct bytes in);
 /* The next bytes for the session, at most SESSION_READ_MAX; empty if there are none yet. They are
  * taken with this call, and valid until the next one. */
 struct bytes carrier_stream(struct carrier *carrier);
-/* What the session wrote; only while READY. */
+/* What the session wrote; only while READY. What comes after the one flight of a single one is
+ * dropped: nobody would hear it. */
 void carrier_send(struct carrier *carrier, struct bytes stream);
 /* Takes leave. */
 void carrier_end(struct carrier *carrier);

@@ -229,7 +229,8 @@ static enum kith_err engine_run(struct engine *engine, const struct address *add
                                   .keep_alive_ms = staying ? staying->keep_alive_ms : 0,
                                   .woken = engine_woken,
                                   .keep = engine_keep};
-    const struct net_owner owner = {engine_work, staying ? &live : NULL, engine};
+    const struct net_owner owner = {engine_work, staying ? &live : NULL, engine,
+                                    engine->exchange->is_single};
     char why[NET_WHY_MAX];
     enum kith_err err = net_run(address, session, &owner, why);
 
@@ -251,7 +252,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
     if (!address_read(identity->address, &address))
         return KITH_ADDRESS;
     const struct session_device_config config = {
-        .carrier = address.kind == ADDRESS_TCP ? CHANNEL_TCP : CHANNEL_WEB,
+        .carrier = address.kind == ADDRESS_TCP && !exchange->is_single ? CHANNEL_TCP : CHANNEL_WEB,
         .mode = exchange->mode,
         .keys = &identity->noise,
         .ephemeral_secret = ephemeral,
@@ -259,6 +260,7 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
         .psk = exchange->psk,
         .device = identity->device,
         .clock_ms = home_clock_ms(),
+        .is_single = exchange->is_single,
         .is_staying = exchange->live != NULL,
     };
 

@@ -89,6 +89,7 @@ struct exchange {
     const uint8_t *psk;
     struct roster_request *request; /* filled in: is_done or refusal */
     struct exchange_live *live;     /* NULL: it ends when all is exchanged */
+    bool is_single;                 /* in one HTTP request; LOST if that could not bring all */
     struct kith_sync_report report;
 };
 /* An exchange that stays; called back within home_exchange. */

@@ -300,13 +300,13 @@ static void on_looked_up(uv_getaddrinfo_t *lookup, int status, struct addrinfo *
     uv_freeaddrinfo(found);
 }
 
-static enum kith_err net_start(struct net *net, const struct address *address)
+static enum kith_err net_start(struct net *net, const struct address *address, bool is_single)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     char port[8];
 
-    net->is_web = address->kind != ADDRESS_TCP;
-    enum kith_err err = net->is_web ? carrier_init(&net->carrier, address) : KITH_OK;
+    net->is_web = is_single || address->kind != ADDRESS_TCP;
+    enum kith_err err = net->is_web ? carrier_init(&net->carrier, address, is_single) : KITH_OK;
     if (err)
         return err;
     (void)snprintf(port, sizeof port, "%u", address->port);
@@ -375,7 +375,7 @@ enum kith_err net_run(const struct address *address, struct session_device *sess
     net->timer.data = net;
     err = watch_wake(net);
     if (!err)
-        err = net_start(net, address);
+        err = net_start(net, address, owner->is_single);
     if (err)
         net_close(net, err);
     quiet_begin(&quiet);

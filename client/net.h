@@ -34,12 +34,14 @@ struct net_owner {
     net_work *work;
     const struct net_live *live; /* NULL: the session ends when it is done */
     void *owner;
+    bool is_single; /* one HTTP request, and what its response brings */
 };
 
 #define NET_WHY_MAX 160
 
-/* UNREACHABLE, NOT_HUB, CERTIFICATE, LOST, or why the session ended; KITH_OK after BYE. `why` gets
- * more about that, or is empty. */
+/* UNREACHABLE, NOT_HUB, CERTIFICATE, LOST, or why the session ended; KITH_OK after BYE. A single
+ * one that could not bring all is LOST, whatever it brought. `why` gets more about that, or is
+ * empty. */
 MUST_USE enum kith_err net_run(const struct address *address, struct session_device *session,
                                const struct net_owner *owner, char why[static NET_WHY_MAX]);
 

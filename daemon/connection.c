@@ -212,6 +212,8 @@ static bool feed_from_front(struct connection *connection)
     if (!connection->front || connection->stage != CONNECTION_SERVING || session->pending.len > 0 ||
         !session_hub_wants_bytes(session))
         return false;
+    if (connection->front->stage == FRONT_POST && session->state == HUB_GREETING)
+        session_hub_widen(session);
     struct bytes bytes = front_stream(connection->front);
     if (bytes.len > 0)
         session_hub_receive(session, bytes);
@@ -426,12 +428,11 @@ static bool is_at_rest(const struct connection *connection)
 }
 
 /* One request carries one flight: when nothing of the answer is missing but what only another
- * flight could bring, that was all. */
+ * flight could bring, that was all; likewise when what was posted is no whole flight. */
 static void end_if_answered(struct connection *connection)
 {
     const struct front *front = connection->front;
-    bool is_answered = front_is_posted(front) && connection->session.state != HUB_GREETING &&
-                       is_at_rest(connection);
+    bool is_answered = front_is_posted(front) && is_at_rest(connection);
 
     if (is_answered)
         session_hub_finish(&connection->session);

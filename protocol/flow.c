@@ -12,6 +12,11 @@ void flow_init(struct flow *flow)
     flow->window = FLOW_WINDOW;
 }
 
+void flow_widen(struct flow *flow)
+{
+    flow->window = WINDOW_BYTES;
+}
+
 size_t flow_room(const struct flow *flow)
 {
     /* Two batches fill a window: one is on its way while the other is answered. */

@@ -29,6 +29,8 @@ struct flow {
 };
 
 void flow_init(struct flow *flow);
+/* No answer can come back: as much goes at once as there may ever be. */
+void flow_widen(struct flow *flow);
 /* How large the next batch may be, at most BATCH_MAX; 0: an answer has to come first. */
 size_t flow_room(const struct flow *flow);
 void flow_sent(struct flow *flow, size_t bytes, uint32_t now_ms);

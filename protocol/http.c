@@ -197,6 +197,7 @@ static int on_head(http_parser *parser)
     head->wants_websocket = http->names_upgrade && http->names_websocket;
     head->length = head->has_length ? parser->content_length : 0;
     http->stage = HTTP_IN_BODY;
+    http_parser_pause(parser, 1); /* before its last byte: the owner looks first */
     if (parser->type == HTTP_REQUEST && head->length > http->body.max)
         return refuse(http, BODY_TOO_LARGE);
     return 0;
@@ -252,15 +253,19 @@ size_t http_receive(struct http *http, struct bytes in)
 {
     size_t taken = 0;
 
-    if (http->stage == HTTP_IN_HEAD) {
+    if (http->stage == HTTP_IN_BODY) {
+        taken = parse(http, in);
+    } else if (http->stage == HTTP_IN_HEAD) {
         size_t room = HTTP_HEAD_MAX - http->head_bytes;
         taken = parse(http, bytes_of(in.ptr, in.len < room ? in.len : room));
+        if (http->stage == HTTP_IN_BODY && taken < in.len) {
+            http_parser_pause(&http->parser, 0);
+            taken += parse(http, bytes_of(in.ptr + taken, 1));
+        }
         http->head_bytes += taken;
         if (http->stage == HTTP_IN_HEAD && http->head_bytes >= HTTP_HEAD_MAX)
             (void)refuse(http, HEAD_TOO_LARGE);
     }
-    if (http->stage == HTTP_IN_BODY && taken < in.len)
-        taken += parse(http, bytes_after(in, taken));
     return taken;
 }
 

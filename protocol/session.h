@@ -65,6 +65,7 @@ struct session_device_config {
     const uint8_t *psk;              /* KEY_BYTES; NULL for CHANNEL_SYNC */
     uint32_t device;                 /* 0 when founding */
     uint64_t clock_ms;
+    bool is_single;  /* one flight out, one in: after the first nothing more is composed */
     bool is_staying; /* no BYE when nothing is left to do, until session_device_leave */
 };
 
@@ -90,6 +91,7 @@ struct session_device {
     bool is_out_handed;     /* `out` was handed out with SESSION_WRITE */
     bool is_filling;
     bool is_applying;
+    bool is_single;
     bool is_staying;
     bool is_settled;     /* it was said */
     bool has_more;       /* the shell has more to send */
@@ -166,6 +168,8 @@ void session_hub_identified(struct session_hub *session, enum kith_err err, cons
 /* Ends the session for now, in whatever state it is: the peer is told after how many seconds to
  * come again, without any cost if it is not known yet. */
 void session_hub_turn_away(struct session_hub *session, uint32_t retry_s);
+/* The device cannot answer what it is sent: one window is all it gets. Before the first batch. */
+void session_hub_widen(struct session_hub *session);
 /* Ends it in order: what carries it brings no more, and nothing is owed. */
 void session_hub_finish(struct session_hub *session);
 /* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends

@@ -15,6 +15,7 @@ void session_device_init(struct session_device *session, const struct session_de
     channel_init_device(&session->channel, config->carrier, config->mode, config->keys,
                         config->ephemeral_secret, config->hub_key, config->psk);
     session->hello = (struct hello){KITH_PROTOCOL_VERSION, config->device, config->clock_ms};
+    session->is_single = config->is_single;
     session->is_staying = config->is_staying;
     session->has_more = true;
     session->has_heard = true;
@@ -242,7 +243,8 @@ void session_device_hangup(struct session_device *session)
 
 static bool may_fill(const struct session_device *session)
 {
-    bool is_turn = session->state == DEVICE_START || session->state == DEVICE_OPEN;
+    bool is_turn =
+        session->state == DEVICE_START || (session->state == DEVICE_OPEN && !session->is_single);
 
     return is_turn && session->has_more && session->unanswered < SESSION_UNANSWERED_MAX &&
            flow_room(&session->flow) > 0;

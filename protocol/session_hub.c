@@ -87,6 +87,11 @@ void session_hub_turn_away(struct session_hub *session, uint32_t retry_s)
     session->err = KITH_BUSY;
 }
 
+void session_hub_widen(struct session_hub *session)
+{
+    flow_widen(&session->flow);
+}
+
 void session_hub_finish(struct session_hub *session)
 {
     session->state = HUB_CLOSED;

@@ -75,7 +75,9 @@
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \
       "Decide between the versions of a field, or write the right one", conflict_settle)           \
-    X("Sync", "sync", "", "Send what is new here, and get what is new elsewhere", sync_run)        \
+    X("Sync", "sync", "[--brief]",                                                                 \
+      "Send what is new here, and get what is new elsewhere; --brief: what one request carries",   \
+      sync_run)                                                                                    \
     X("Sync", "status", "", "What is saved where", sync_status)                                    \
     X("Sync", "verify", "", "Check every page, row, hash, chain and signature of this home",       \
       home_verify)                                                                                 \

@@ -107,12 +107,12 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
     size_t count = 0;
     enum exit_code done = cli_open(cli);
 
-    (void)arguments;
     if (done)
         return done;
     cli_progress("Talking to the hub");
     struct alarms_before before = alarms_before(cli);
-    int code = kith_sync(cli->kith, &report);
+    int code = arguments_option(arguments, "--brief") ? kith_sync_brief(cli->kith, &report)
+                                                      : kith_sync(cli->kith, &report);
     cli_progress_end();
     if (code)
         done = cli_fail(cli, code);

@@ -119,6 +119,15 @@ def a_first_visit_travels_through_nginx(lab):
     expect(sent["up_to_date"] and sent["sent"] >= 30, "more than a batch goes up: %s" % sent["sent"])
     got = rosa.sync()
     expect(got["up_to_date"] and got["received"] >= 30, "and down: %s" % got["received"])
+    ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=in one request")
+    sent = ana.json("sync", "--brief")
+    expect(sent["up_to_date"] and sent["sent"] == 1 and sent["round_trips"] == 1, "by POST through nginx: %s" % sent)
+    got = rosa.json("sync", "--brief")
+    expect(got["received"] == 1, "and down: %s" % got)
+    ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + os.urandom(8000).hex())
+    for _ in range(8):
+        ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + os.urandom(8000).hex())
+    expect(ana.json("sync", "--brief")["bytes_out"] > 50000, "a large one too")
     expect(ana.status()["hub"] == "wss://localhost:%d" % site.nginx.port, "the address is shown as it is")
 
 
