@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "store/give_back.h"
 #include "store/alarms.h"
 
 #include <string.h>
@@ -223,7 +224,8 @@ static bool head_is_settled(struct store_txn *txn, const struct evidence *eviden
     if (!entry_hash(txn, is_roster ? 0 : evidence->place.circle, evidence->place.n, hash))
         return false;
     differs.kind = is_roster ? ALARM_ROSTER_DIFFERS : ALARM_CIRCLE_DIFFERS;
-    if (memcmp(hash, evidence->head, HEAD_PREFIX_BYTES) != 0)
+    /* A restored hub may have gone on with another entry than the one that was lost. */
+    if (memcmp(hash, evidence->head, HEAD_PREFIX_BYTES) != 0 && !give_back_is_recent(txn, now_ms))
         alarm_raise(txn, &differs, now_ms);
     return true;
 }
@@ -296,7 +298,7 @@ static void settle_one(struct store_txn *txn, const struct roster *roster,
     if (is_settled) {
         store_delete(txn, TABLE_DEVICE_EVIDENCE, key_bytes(&key));
         alarm_end(txn, &evidence->place);
-    } else if (!may_be_held(roster, &evidence->place)) {
+    } else if (!may_be_held(roster, &evidence->place) && !give_back_is_recent(txn, now_ms)) {
         alarm_raise(txn, &evidence->place, now_ms);
     }
 }

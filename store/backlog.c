@@ -67,16 +67,15 @@ void backlog_clear(struct backlog *backlog)
 /* A cursor of another incarnation, of another form, or one that does not agree with what the device
  * holds, is worth nothing: everything is sent again, and what is there already is skipped by the
  * device. What is urgent is so for who was here before. */
-static struct position position_of(const struct ledger *ledger, const struct pull *pull,
-                                   uint64_t newest)
+static bool position_of(const struct ledger *ledger, const struct pull *pull, uint64_t newest,
+                        struct position *position)
 {
-    struct position position;
-
-    if (position_decode(&position, pull->cursor) &&
+    if (position_decode(position, pull->cursor) &&
         seal_equal(pull->incarnation, ledger->incarnation, INCARNATION_BYTES) &&
-        (pull->is_continued || seal_equal(position.digest, pull->digest, DIGEST_BYTES)))
-        return position;
-    return (struct position){.urgent = newest};
+        (pull->is_continued || seal_equal(position->digest, pull->digest, DIGEST_BYTES)))
+        return true;
+    *position = (struct position){.urgent = newest};
+    return false;
 }
 
 static void add_source(struct loader *loader, const struct source *source)
@@ -477,7 +476,8 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
 
     buffer_reset(&backlog->frames);
     backlog->change_count = 0;
-    const struct position before = position_of(ledger, pull, newest);
+    struct position before;
+    bool is_known = position_of(ledger, pull, newest, &before);
     loader.position = before;
     run_begin(&loader.run);
     know_device(&loader, ledger);
@@ -492,7 +492,7 @@ enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct p
     run_flush(&loader.run, FRAME_CHANGES, &backlog->frames);
     run_end(&loader.run);
     free(loader.sources);
-    if (backlog->frames.len == 0 && position_is_near(&before, newest))
+    if (is_known && backlog->frames.len == 0 && position_is_near(&before, newest))
         loader.position = before;
     backlog->cursor_len = position_encode(&loader.position, backlog->cursor);
     backlog->is_up_to_date = !loader.is_full;

@@ -140,6 +140,13 @@ void device_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, stru
     store_put(txn, TABLE_DEVICE_ENTRY, key_bytes(&key), entry);
 }
 
+void device_entry_delete(struct store_txn *txn, uint32_t circle, uint32_t seq)
+{
+    struct key key = key_of_pair(circle, seq);
+
+    store_delete(txn, TABLE_DEVICE_ENTRY, key_bytes(&key));
+}
+
 bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch,
                     uint8_t epoch_key[static KEY_BYTES])
 {

@@ -48,6 +48,7 @@ void device_circle_put(struct store_txn *txn, const struct circle_row *row);
 uint32_t device_circle_count(struct store_txn *txn);
 bool device_entry_get(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes *entry);
 void device_entry_put(struct store_txn *txn, uint32_t circle, uint32_t seq, struct bytes entry);
+void device_entry_delete(struct store_txn *txn, uint32_t circle, uint32_t seq);
 bool device_key_get(struct store_txn *txn, uint32_t circle, uint32_t epoch,
                     uint8_t key[static KEY_BYTES]);
 void device_key_put(struct store_txn *txn, uint32_t circle, uint32_t epoch,

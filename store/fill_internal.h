@@ -17,6 +17,8 @@ struct filler {
     bool is_carried_over; /* nothing was, where something had been */
     /* What was found on the way and is to be noted: reading ends before anything is written. */
     bool is_nothing_owed;
+    bool is_giving;                   /* see give_back.h */
+    bool is_given_back;               /* all was */
     uint64_t done[GRANT_INTENTS_MAX]; /* intents */
     uint32_t done_count;
 };

@@ -125,7 +125,8 @@ static enum kith_err check_entry(struct committer *committer, const struct inges
 {
     const struct roster_device *author = roster_device(&committer->ledger->roster, entry->author);
 
-    if (entry->author != ingest->device && !is_carried(committer, ingest, entry))
+    bool is_given_back = committer->ledger->is_restored && !is_ended(committer, ingest);
+    if (entry->author != ingest->device && !is_given_back && !is_carried(committer, ingest, entry))
         return KITH_FOREIGN;
     if (entry->type == CIRCLE_GENESIS)
         return author && author->state == DEVICE_ENDED
@@ -137,9 +138,13 @@ static enum kith_err check_entry(struct committer *committer, const struct inges
         return KITH_UNKNOWN_CIRCLE;
     if (entry->link.seq != touched->circle.count + 1)
         return KITH_STALE;
-    enum kith_err err = check_roles_known(&committer->ledger->roster, entry);
-    if (!err && entry->type == CIRCLE_ROTATE)
+    enum kith_err err = KITH_OK;
+    if (entry->type == CIRCLE_ROTATE)
         err = check_cuts(committer, touched, entry);
+    if (is_given_back) /* it was judged when it came first */
+        return err;
+    if (!err)
+        err = check_roles_known(&committer->ledger->roster, entry);
     if (!err && (entry->type == CIRCLE_ADMIT || entry->type == CIRCLE_REJECT))
         err = held_check(committer, touched, entry);
     return err;

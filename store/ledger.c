@@ -9,6 +9,7 @@
 
 static const char meta_incarnation[] = "incarnation";
 static const char meta_founding[] = "founding";
+static const char meta_restored[] = "restored";
 
 enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
                             const uint8_t founding_psk[static KEY_BYTES])
@@ -57,7 +58,22 @@ static enum kith_err read_incarnation(struct ledger *ledger)
         store_fail(&txn, KITH_DAMAGED);
     else
         memcpy(ledger->incarnation, value.ptr, INCARNATION_BYTES);
+    ledger->is_restored = hub_meta_get(&txn, meta_restored, &value);
     return store_commit(&txn);
+}
+
+enum kith_err ledger_restart(struct ledger *ledger, uint64_t now_ms)
+{
+    uint8_t incarnation[INCARNATION_BYTES];
+    uint8_t at[8];
+
+    seal_random(incarnation, sizeof incarnation);
+    put_u64(at, now_ms);
+    struct store_txn txn = store_begin(ledger->store, STORE_WRITE);
+    hub_meta_put(&txn, meta_incarnation, bytes_of(incarnation, sizeof incarnation));
+    hub_meta_put(&txn, meta_restored, bytes_of(at, sizeof at));
+    enum kith_err err = store_commit(&txn);
+    return err ? err : read_incarnation(ledger);
 }
 
 enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *options)

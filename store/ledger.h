@@ -36,6 +36,9 @@ struct ledger_options {
     size_t map_bytes;               /* 0: the default */
 };
 MUST_USE enum kith_err ledger_open(struct ledger **ledger, const struct ledger_options *options);
+/* A store that was restored from a backup is another incarnation: devices notice and give back what
+ * it lacks (give_back.h), which is then taken of whoever has it. */
+MUST_USE enum kith_err ledger_restart(struct ledger *ledger, uint64_t now_ms);
 /* Accepts NULL, leaves NULL. */
 void ledger_close(struct ledger **ledger);
 

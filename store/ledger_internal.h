@@ -30,6 +30,7 @@ struct ledger {
     struct store *store;
     struct ledger_keys keys;
     uint8_t incarnation[INCARNATION_BYTES];
+    bool is_restored;             /* from a backup: devices give back what came after it */
     pthread_rwlock_t roster_lock; /* written by ledger_commit only */
     struct roster roster;
     uint8_t *attempts; /* per device number - 1, of invitations; grows with the roster */

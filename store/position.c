@@ -150,7 +150,7 @@ void position_forget(struct position *position, uint32_t circle)
 
 bool position_is_near(const struct position *position, uint64_t newest)
 {
-    return position->base > 0 && position->horizon == 0 && newest - position->base < NEAR;
+    return position->horizon == 0 && newest - position->base < NEAR;
 }
 
 void position_end_round(struct position *position, struct store_txn *txn, uint32_t device)

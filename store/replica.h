@@ -166,17 +166,20 @@ struct sending {
     uint32_t grant_count;
     uint32_t grant_room;
     bool is_listed;
+    uint8_t incarnation[INCARNATION_BYTES]; /* of the hub whose receipts were looked at for that */
     uint32_t roster_floor; /* how many entries there were when something was sent first */
     bool is_pull_sent;
-    bool is_pull_answered; /* up to date, at that moment */
-    bool is_stale;         /* an entry was built on an old head: first the PULL's answer */
-    bool is_ending;        /* this device was ended: nothing waits for a key any more */
+    uint8_t pulled[INCARNATION_BYTES]; /* of which hub the PULL spoke */
+    bool is_pull_answered;             /* up to date, at that moment */
+    bool is_stale;  /* an entry was built on an old head: first the PULL's answer */
+    bool is_ending; /* this device was ended: nothing waits for a key any more */
     uint32_t stale_count;
     bool is_lacking;   /* a key has not come, or what is owed is not known yet: to be looked at when
                           all has been received */
     bool is_receiving; /* of what is new, some has come and some has not */
     uint64_t acknowledged; /* of the own changes, when the circles were listed */
     bool is_doubted;       /* the hub says that it holds another history of this device */
+    bool has_applied;      /* something of this session */
     bool is_greeting;      /* only roster matters: the device is not enrolled yet */
     uint64_t now_s;
     struct roster_request request;
@@ -288,8 +291,8 @@ struct replica_counts {
     uint64_t waiting; /* received, not merged yet */
     uint64_t circles;
     uint64_t records;
-    uint64_t owed; /* entries to be written */
-    uint64_t kept; /* own changes that the hub holds for a decision */
+    uint64_t owed;  /* entries to be written */
+    uint64_t kept;  /* own changes that the hub holds for a decision */
     bool is_urgent; /* something unsent is */
 };
 MUST_USE enum kith_err replica_counts(struct replica *replica, struct replica_counts *counts);

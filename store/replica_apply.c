@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "protocol/hlc.h"
+#include "store/give_back.h"
 #include "store/alarms_internal.h"
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
@@ -90,6 +91,8 @@ static enum kith_err apply_roster(struct applier *applier, struct frame *frame)
     enum kith_err err = roster_frame_read(&entries, frame);
 
     for (uint32_t seq = entries.first_seq; !err && roster_frame_next(&entries, &entry); seq++) {
+        if (!applier->is_by_hand)
+            give_back_note_roster(&applier->txn, seq);
         if (seq > applier->replica->roster.count)
             err = applier->is_by_hand ? KITH_STALE : put_roster_entry(applier, entry);
         else if (!device_roster_get(&applier->txn, seq, &known) || !bytes_equal(known, entry))
@@ -175,6 +178,58 @@ static enum kith_err add_entry(struct applier *applier, struct bytes entry, bool
     return KITH_OK;
 }
 
+/* Whoever was let in by an entry that is lost is let in anew by who wrote that. */
+static void wish_again(struct applier *applier, const struct circle_entry *entry)
+{
+    if (entry->author != applier->replica->identity.device)
+        return;
+    for (uint32_t i = 0; i < entry->member_count; i++) {
+        struct intent_row intent = {
+            .kind = INTENT_GRANT, .circle = applier->work.row.number, .member = entry->members[i]};
+        device_intent_put(&applier->txn, &intent);
+    }
+    applier->applied->has_more = true;
+}
+
+/* A restored hub has gone on with another entry than the one that was lost with it and is here: the
+ * hub's is the one that everybody gets. What comes after a change of keys cannot be undone. */
+static enum kith_err rewind_circle(struct applier *applier, uint32_t seq)
+{
+    struct circle_row *row = &applier->work.row;
+    struct circle before;
+    struct bytes bytes;
+    enum kith_err err = seq > row->acked_entries ? KITH_OK : KITH_FORKED;
+
+    if (!give_back_is_recent(&applier->txn, applier->now_ms) || applier->is_by_hand)
+        return KITH_FORKED;
+    circle_init(&before);
+    for (uint32_t at = 1; !err && at <= row->circle.count; at++) {
+        struct circle_entry entry;
+        if (!device_entry_get(&applier->txn, row->number, at, &bytes))
+            err = KITH_DAMAGED;
+        else if (at < seq)
+            err = circle_append(&before, &applier->replica->roster, bytes);
+        else if (!circle_entry_read(&entry, bytes, &applier->txn.arena) &&
+                 entry.type == CIRCLE_GRANT)
+            wish_again(applier, &entry);
+        else
+            err = KITH_FORKED;
+    }
+    if (err) {
+        circle_clear(&before);
+        return err;
+    }
+    for (uint32_t at = seq; at <= row->circle.count; at++)
+        device_entry_delete(&applier->txn, row->number, at);
+    circle_clear(&row->circle);
+    row->circle = before;
+    if (!circle_has_device(&before, applier->replica->identity.device))
+        row->part = PART_COMING; /* let in by what was lost, and anew by who wrote that */
+    applier->work.is_row_changed = true;
+    circle_work_recount(&applier->txn, &applier->work);
+    return KITH_OK;
+}
+
 /* The hub has a circle that came by hand before: what was written in it can go there. */
 static void note_entry_served(struct applier *applier, uint32_t seq)
 {
@@ -204,14 +259,19 @@ static enum kith_err apply_circle(struct applier *applier, struct frame *frame)
         err = begin_circle(applier, &content);
     if (err)
         return err;
+    bool is_another =
+        content.seq <= applier->work.row.circle.count && !is_begun &&
+        (!device_entry_get(&applier->txn, applier->work.row.number, content.seq, &known) ||
+         !bytes_equal(known, content.entry));
+    if (is_another)
+        err = rewind_circle(applier, content.seq);
+    if (err)
+        return err;
     bool is_news = is_begun || content.seq > applier->work.row.circle.count;
     if (is_news && !is_begun && applier->is_by_hand)
         return KITH_STALE;
     if (is_news)
         err = add_entry(applier, content.entry, is_begun);
-    else if (!device_entry_get(&applier->txn, applier->work.row.number, content.seq, &known) ||
-             !bytes_equal(known, content.entry))
-        err = KITH_FORKED;
     else
         note_entry_served(applier, content.seq);
     if (applier->is_by_hand && content.seq < applier->work.row.circle.count)
@@ -484,6 +544,18 @@ static bool is_own_head(struct applier *applier, uint32_t circle, const struct a
     return false;
 }
 
+/* What the hub is known to have has grown while it is being given back: what it lacks is looked at
+ * again. */
+static void note_given(struct applier *applier)
+{
+    uint32_t roster_at_hub;
+
+    if (!give_back_is_on(&applier->txn, &roster_at_hub))
+        return;
+    applier->sending->is_listed = false;
+    applier->applied->has_more = true;
+}
+
 /* The receipt for the own chain: good if it names a head that this device has written. */
 static enum kith_err apply_chain_line(struct applier *applier, const struct ack *ack,
                                       const struct ack_line *line)
@@ -501,7 +573,9 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     if (receipt.n >= line->n &&
         memcmp(receipt.incarnation, applier->welcome->incarnation, INCARNATION_BYTES) == 0) {
         uint64_t floor = sending_floor(applier->sending, circle);
-        if (line->n < floor)
+        bool is_same_hub =
+            memcmp(applier->sending->incarnation, receipt.incarnation, INCARNATION_BYTES) == 0;
+        if (line->n < floor && is_same_hub)
             note_rollback(applier, circle, floor);
         return KITH_OK;
     }
@@ -512,6 +586,7 @@ static enum kith_err apply_chain_line(struct applier *applier, const struct ack 
     memcpy(receipt.signature, ack->signature, SIGNATURE_BYTES);
     receipt.lines = ack->raw;
     device_receipt_put(&applier->txn, circle, &receipt);
+    note_given(applier);
     /* What lies beyond the own cut counts from now on. */
     if (circle_cut(&applier->work.row.circle, line->device) &&
         applier->work.row.part == PART_MEMBER)
@@ -599,6 +674,7 @@ static enum kith_err apply_circle_line(struct applier *applier, const struct ack
     if (known > work->row.acked_entries) {
         work->row.acked_entries = known;
         work->is_row_changed = true;
+        note_given(applier);
     }
     return err;
 }
@@ -611,6 +687,8 @@ static enum kith_err apply_roster_line(struct applier *applier, const struct ack
     bool is_ours =
         request->is_sent && !request->is_done && seal_equal(line->head, request->hash, HASH_BYTES);
 
+    give_back_note_roster(&applier->txn, (uint32_t)line->n);
+    note_given(applier);
     alarm_if_roster_is_less(&applier->txn, &applier->replica->roster,
                             applier->sending->roster_floor, line, applier->now_ms);
     if (!is_ours || line->n != applier->replica->roster.count + 1)
@@ -676,6 +754,31 @@ static void note_stale(struct sending *sending)
         sending->is_pull_sent = false;
 }
 
+/* An entry of an access chain that was given back, where the hub has gone on with another. */
+static bool is_given_back_in_vain(struct applier *applier, const struct refused *refused)
+{
+    uint32_t circle = device_circle_number(&applier->txn, refused->circle);
+    uint32_t roster_at_hub;
+
+    return refused->kind == ACK_CIRCLE && refused->n > 1 && circle &&
+           give_back_is_on(&applier->txn, &roster_at_hub) &&
+           !sending_find_grant(applier->sending, circle);
+}
+
+/* No verdict: what was sent was for the hub as it was before it was restored, or for one that did
+ * not know yet what it lacks. */
+static bool was_for_another_hub(struct applier *applier)
+{
+    static const uint8_t none[INCARNATION_BYTES];
+    const struct sending *sending = applier->sending;
+    uint32_t roster_at_hub;
+
+    if (give_back_is_on(&applier->txn, &roster_at_hub) && !sending->is_pull_answered)
+        return true;
+    return memcmp(sending->incarnation, none, INCARNATION_BYTES) != 0 &&
+           memcmp(sending->incarnation, applier->welcome->incarnation, INCARNATION_BYTES) != 0;
+}
+
 static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
 {
     struct refused refused;
@@ -689,6 +792,8 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
     /* A hub that calls everything stale is not asked for ever. */
     if (refused.reason == KITH_STALE && applier->sending->stale_count == STALE_MAX)
         return KITH_TOO_MANY;
+    if (is_given_back_in_vain(applier, &refused))
+        return KITH_OK;
     if (refused.reason == KITH_STALE)
         note_stale(applier->sending);
     if (refused.kind == ACK_ROSTER) {
@@ -701,6 +806,8 @@ static enum kith_err apply_refused(struct applier *applier, struct frame *frame)
     uint32_t circle = device_circle_number(&applier->txn, refused.circle);
     if (circle == 0)
         return KITH_UNKNOWN_CIRCLE;
+    if (was_for_another_hub(applier))
+        return KITH_OK;
     applier->applied->refused++;
     /* No verdict about the change, which goes again: the hub lacks what came before. */
     if (refused.kind == ACK_CHAIN && refused.reason == KITH_GAP)
@@ -809,7 +916,17 @@ static enum kith_err apply_once(struct applier *applier, struct bytes frames)
 
     applier->txn = store_begin(applier->replica->store, STORE_WRITE);
     replica_hub_get(&applier->txn, &applier->hub);
-    if (!is_worth_storing(applier, frames)) {
+    bool is_another = !applier->is_by_hand && give_back_is_due(&applier->hub, applier->welcome);
+    /* Another session has heard of another hub since: only one that is served all may begin. */
+    bool is_old =
+        memcmp(applier->sending->pulled, applier->welcome->incarnation, INCARNATION_BYTES) == 0;
+    if (is_another && (is_old || applier->sending->has_applied)) {
+        store_abort(&applier->txn);
+        return KITH_LOST;
+    }
+    if (is_another)
+        give_back_begin(&applier->txn, &applier->hub, applier->welcome, applier->now_ms);
+    if (!is_another && !is_worth_storing(applier, frames)) {
         store_abort(&applier->txn);
         return KITH_OK;
     }
@@ -824,6 +941,12 @@ static enum kith_err apply_once(struct applier *applier, struct bytes frames)
     work_finish(applier);
     replica_hub_put(&applier->txn, &applier->hub);
     err = store_commit(&applier->txn);
+    applier->sending->has_applied = applier->sending->has_applied || !err;
+    if (!err && is_another) {
+        applier->sending->is_listed = false;
+        applier->sending->is_lacking = true;
+        applier->sending->roster_floor = 1; /* it may have less than it had */
+    }
     if (err) {
         enum kith_err read_err = replica_read_roster(applier->replica);
         if (read_err && err == KITH_RETRY)

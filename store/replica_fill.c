@@ -11,6 +11,7 @@
 
 #include "store/device_held_rows.h"
 #include "store/fill_internal.h"
+#include "store/give_back.h"
 
 #define PULL_ROOM 128
 
@@ -154,16 +155,22 @@ static bool list_circle(struct filler *filler, uint32_t number, struct sending_c
         if (is_blocking(&refused) && refused.n > receipt.n && refused.n <= circle->last_n)
             circle->last_n = refused.n - 1;
     store_walk_end(&walk);
-    if (receipt.n == 0) {
-        device_circle_get(txn, number, &known);
+    device_circle_get(txn, number, &known);
+    bool is_lacking = known.acked_entries < known.circle.count && known.part == PART_MEMBER;
+    if (filler->is_giving && is_lacking)
+        circle->next_entry = known.acked_entries + 1;
+    else if (receipt.n == 0)
         circle->needs_genesis = known.acked_entries == 0;
-        circle_clear(&known.circle);
-    }
+    circle_clear(&known.circle);
+    /* The first change asks what the hub has of the rest: its receipt says. */
+    if (filler->is_giving && circle->next_n == 1 && circle->last_n > 1)
+        circle->last_n = 1;
     for (uint64_t n = circle->next_n; n <= circle->last_n && !circle->is_urgent; n++)
         circle->is_urgent =
             device_log_get(txn, number, CHAIN_OWN, n, &row) && row.change.class == CHANGE_URGENT;
     store_forget(txn);
-    return circle->needs_genesis || circle->is_carrying || circle->next_n <= circle->last_n;
+    return circle->needs_genesis || circle->next_entry || circle->is_carrying ||
+           circle->next_n <= circle->last_n;
 }
 
 static enum kith_err list_circles(struct filler *filler)
@@ -172,6 +179,10 @@ static enum kith_err list_circles(struct filler *filler)
     uint32_t count = device_circle_count(filler->txn);
     uint32_t urgent = 0;
 
+    struct hub_state hub;
+
+    replica_hub_get(filler->txn, &hub);
+    memcpy(sending->incarnation, hub.incarnation, INCARNATION_BYTES);
     free(sending->circles);
     sending->circle_count = 0;
     sending->acknowledged = 0;
@@ -190,6 +201,10 @@ static enum kith_err list_circles(struct filler *filler)
             sending->circles[urgent++] = circle;
         }
     }
+    filler->is_given_back = filler->is_giving;
+    for (uint32_t i = 0; i < sending->circle_count; i++)
+        if (sending->circles[i].next_entry)
+            filler->is_given_back = false;
     filler->is_carried_over = !filler->is_carrying && replica_is_carrying(filler->txn);
     sending->is_listed = true;
     return KITH_OK;
@@ -208,6 +223,7 @@ static void write_pull(struct filler *filler)
     pull.cursor = bytes_of(hub.cursor, hub.cursor_len);
     pull.own = filler->sending->acknowledged;
     pull_write(filler->frames, &pull);
+    memcpy(filler->sending->pulled, hub.incarnation, INCARNATION_BYTES);
     filler->sending->is_pull_sent = true;
     filler->sending->is_pull_answered = false;
 }
@@ -427,6 +443,9 @@ static enum kith_err fill_member(struct filler *filler)
     enum kith_err err = KITH_OK;
 
     for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
+        if (sending->circles[i].next_entry)
+            err = give_back_entries(filler, &sending->circles[i]);
+    for (uint32_t i = 0; i < sending->circle_count && !err && !filler->is_full; i++)
         if (sending->circles[i].needs_genesis)
             err = write_genesis(filler, &sending->circles[i]);
     bool is_active = replica_leaving(filler->replica) == LEAVING_NOT;
@@ -447,7 +466,8 @@ static enum kith_err write_notes(const struct filler *filler)
 {
     enum kith_err err = KITH_OK;
 
-    if (!filler->is_nothing_owed && filler->done_count == 0 && !filler->is_carried_over)
+    if (!filler->is_nothing_owed && filler->done_count == 0 && !filler->is_carried_over &&
+        !filler->is_given_back)
         return KITH_OK;
     do {
         struct store_txn txn = store_begin(filler->replica->store, STORE_WRITE);
@@ -457,6 +477,8 @@ static enum kith_err write_notes(const struct filler *filler)
             replica_set_owed_checked(&txn, filler->replica->roster.count);
         if (filler->is_carried_over)
             replica_set_carrying(&txn, false);
+        if (filler->is_given_back)
+            give_back_end(&txn);
         err = store_commit(&txn);
     } while (err == KITH_RETRY);
     return err;
@@ -489,13 +511,21 @@ enum kith_err replica_fill(struct replica *replica, struct sending *sending, siz
     if (sending->roster_floor == 0)
         sending->roster_floor = replica->roster.count;
     bool is_working = is_member && !sending->is_greeting;
+    uint32_t roster_at_hub = 0;
+    filler.is_giving = is_working && give_back_is_on(&txn, &roster_at_hub);
+    /* What the hub lacks is known when it has served all that it has. */
+    bool is_asking = filler.is_giving && !sending->is_pull_answered;
+    bool is_waiting = is_asking || (filler.is_giving && give_back_roster(&filler, roster_at_hub));
     if (is_working && !sending->is_listed)
         err = list_circles(&filler);
     if (!err && !is_founding)
         write_pull(&filler);
-    if (!err)
+    if (is_waiting)
+        sending->is_listed = filler.is_given_back = filler.is_carried_over = false;
+    sending->is_lacking = sending->is_lacking || is_asking;
+    if (!err && !is_waiting)
         err = write_request(&filler);
-    if (!err && is_working)
+    if (!err && !is_waiting && is_working)
         err = fill_member(&filler);
     if (err)
         store_fail(&txn, err);

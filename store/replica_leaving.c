@@ -265,6 +265,7 @@ static void come_back(struct store_txn *txn, struct circle_work *work)
     circle_work_welcome(txn, work);
     work->row.part = PART_MEMBER;
     device_kept_delete(txn, work->row.number);
+    refusals_forget(txn, work->row.number, KITH_NOT_MEMBER, UINT64_MAX);
     refusals_forget(txn, work->row.number, KITH_HELD, UINT64_MAX);
     refusals_forget(txn, work->row.number, KITH_HELD_FULL, UINT64_MAX);
     circle_work_recount(txn, work);

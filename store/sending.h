@@ -14,6 +14,7 @@ struct sending_circle {
     uint64_t floor; /* what the hub had acknowledged when this was listed */
     bool is_urgent;
     bool needs_genesis;     /* the hub has not acknowledged it yet */
+    uint32_t next_entry;    /* of the access chain, to be given back; 0: none */
     bool is_carrying;       /* others' changes that came by hand and that the hub may not have */
     uint32_t carried_chain; /* the place in the list of chains, and the next of its changes */
     uint64_t carried_n;

@@ -115,6 +115,9 @@ const struct access_view *access_of_device(struct world *world, struct sim_devic
 
     if (number) {
         device_circle_get(&txn, number, &row);
+        /* A restored hub may have gone on with other entries than another device has. */
+        if (world->habits.has_restores)
+            world->circles[circle].entry_count = 0;
         while (world->circles[circle].entry_count < row.circle.count &&
                device_entry_get(&txn, number, world->circles[circle].entry_count + 1, &bytes))
             add_entry(world, circle, bytes);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "protocol/hlc.h"
+#include "store/give_back.h"
 #include "store/alarms.h"
 #include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
@@ -454,11 +455,27 @@ static void check_member_device(struct world *world, struct sim_device *device, 
     check_idle(world, device);
 }
 
+/* What a restored hub lacked was given back. */
+static void check_given_back(struct world *world, struct sim_device *device)
+{
+    struct store_txn txn = store_begin(replica_store(device->replica), STORE_READ);
+    uint32_t roster_at_hub;
+
+    if (give_back_is_on(&txn, &roster_at_hub))
+        world_fail(world, "give back", "device %u has not come to its end", device->number);
+    store_abort(&txn);
+}
+
 void check_healed(struct world *world)
 {
     struct healed healed = {0};
     uint32_t historian = stream_below(&world->workload, world->device_count);
 
+    for (uint32_t circle = 0; world->habits.has_restores && circle < world->circle_count;
+         circle++) {
+        world->circles[circle].entry_count = 0; /* read anew, from the hub */
+        (void)access_newest(world, circle);
+    }
     check_hub(world);
     check_canary(world);
     check_wishes(world);
@@ -468,6 +485,7 @@ void check_healed(struct world *world)
         struct sim_device *device = &world->devices[i];
         bool has_left = replica_leaving(device->replica) != LEAVING_NOT;
         check_alarms(world, device);
+        check_given_back(world, device);
         if (world->habits.has_leaving)
             secrets_try(world, device);
         if (has_left && !device->is_gone && !device->is_lost)

@@ -256,6 +256,16 @@ static void step_trouble(struct world *world)
     }
 }
 
+/* The hub is saved now and then, and lost. */
+static void step_restore(struct world *world)
+{
+    if (!world->is_hub_saved || stream_chance(&world->faults, 30)) {
+        world_save_hub(world);
+        return;
+    }
+    world_restore_hub(world);
+}
+
 static void step_one(struct world *world)
 {
     uint32_t choice = stream_below(&world->workload, 100);
@@ -266,6 +276,8 @@ static void step_one(struct world *world)
         world->latest_ms = world->now_ms;
     if (is_under_way(world))
         step_connections(world, 1 + stream_below(&world->network, 20));
+    if (world->habits.has_restores && stream_chance(&world->faults, 5))
+        step_restore(world);
     if (is_of_people)
         step_people(world);
     else if (choice < 55)

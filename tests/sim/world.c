@@ -16,8 +16,10 @@
     (64u << 10) /* grows all the time: every transaction may have to run again                     \
                  */
 
-#define LARGE_CHARS     3000
-#define LEAVING_PERCENT 35 /* of schedules */
+#define LARGE_CHARS          3000
+#define RESTORE_EVERY        8 /* seeds */
+#define CLOCK_ERROR_SMALL_MS 60000
+#define LEAVING_PERCENT      35 /* of schedules */
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)
 {
@@ -115,6 +117,20 @@ static void habits_draw(struct world *world)
     };
 }
 
+/* An entry of the roster, or one that changes keys, that is made anew on the restored hub before
+ * the one that was lost came back forks the chain. So nobody joins or leaves here. Whether a
+ * restore is recent is seen by the clock. */
+static void restores_draw(struct world *world)
+{
+    world->habits.has_restores = world->seed % RESTORE_EVERY == 5;
+    if (!world->habits.has_restores)
+        return;
+    world->habits.has_joins = world->habits.has_leaving = false;
+    world->habits.lie_percent = 0;
+    if (world->habits.clock_error_max_ms > CLOCK_ERROR_SMALL_MS)
+        world->habits.clock_error_max_ms = CLOCK_ERROR_SMALL_MS;
+}
+
 void world_open(struct world *world, uint64_t seed, const char *parent)
 {
     struct invite_keys founding;
@@ -134,6 +150,7 @@ void world_open(struct world *world, uint64_t seed, const char *parent)
     world->people = stream_of(seed, 5);
     random_seed(seed);
     habits_draw(world);
+    restores_draw(world);
     (void)snprintf(world->folder, sizeof world->folder, "%.80s/kith-sim-XXXXXX", parent);
     if (!mkdtemp(world->folder))
         world_fail(world, "folder", "nothing can be made in %s", parent);
@@ -167,6 +184,43 @@ void world_crash_hub(struct world *world)
     connections_lose_hub(world);
     ledger_close(&world->ledger);
     hub_start(world);
+}
+
+static void copy_store(const struct world *world, const char *from, const char *to)
+{
+    char paths[2][SIM_PATH_MAX + 16];
+    uint8_t bytes[65536];
+    size_t len;
+
+    (void)snprintf(paths[0], sizeof paths[0], "%.96s/hub0/%s", world->folder, from);
+    (void)snprintf(paths[1], sizeof paths[1], "%.96s/hub0/%s", world->folder, to);
+    FILE *in = fopen(paths[0], "rb");
+    FILE *out = fopen(paths[1], "wb");
+    while (in && out && (len = fread(bytes, 1, sizeof bytes, in)) > 0)
+        if (fwrite(bytes, 1, len, out) != len)
+            break;
+    if (!in || !out || !feof(in) || fclose(out) != 0)
+        world_fail(world, "folder", "the hub's store cannot be copied");
+    (void)fclose(in);
+}
+
+void world_save_hub(struct world *world)
+{
+    world_say(world, "the hub is saved");
+    copy_store(world, "data.mdb", "saved.mdb");
+    world->is_hub_saved = true;
+}
+
+void world_restore_hub(struct world *world)
+{
+    world_say(world, "the hub is lost, and restored");
+    connections_lose_hub(world);
+    ledger_close(&world->ledger);
+    copy_store(world, "saved.mdb", "data.mdb");
+    hub_start(world);
+    world_expect(world, ledger_restart(world->ledger, world->now_ms), "restarting the hub");
+    for (uint32_t i = 0; i < world->device_count; i++)
+        memset(world->devices[i].receipts, 0, sizeof world->devices[i].receipts);
 }
 
 void world_crash_device(struct world *world, struct sim_device *device)

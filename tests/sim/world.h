@@ -40,7 +40,8 @@ struct habits {
     bool has_partitions;
     bool has_joins;
     bool has_grants;
-    bool has_leaving; /* people and devices are taken out, roles change, invitations lie about */
+    bool has_leaving;  /* people and devices are taken out, roles change, invitations lie about */
+    bool has_restores; /* the hub is lost and restored from an older copy of itself */
 };
 
 /* Every secret that a device was ever seen with. */
@@ -141,6 +142,7 @@ struct world {
     struct model model;
     struct ledger_keys keys;
     struct ledger *ledger;
+    bool is_hub_saved;
     uint8_t founding_secret[CODE_SECRET_BYTES];
     struct sim_device devices[SIM_DEVICES_MAX];
     uint32_t device_count;
@@ -171,6 +173,9 @@ void folder_remove(const char *folder);
 
 /* As after kill -9: what was not committed is gone, connections are. */
 void world_crash_hub(struct world *world);
+/* A copy of the hub's store, and the hub from that copy, as a restored backup. */
+void world_save_hub(struct world *world);
+void world_restore_hub(struct world *world);
 void world_crash_device(struct world *world, struct sim_device *device);
 uint64_t device_now_ms(const struct world *world, const struct sim_device *device);
 

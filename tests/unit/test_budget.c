@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The byte budget in docs/protocol.md, section 4.9: each row is written here from real frames, and
+/* The byte budget in docs/protocol.md, section 4.10: each row is written here from real frames, and
  * must stand there to the letter. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,9 +28,9 @@ struct scale {
     size_t sealed;
 };
 static const struct scale typical = {140, 900, 300, 3, 25, 1790000000000, 900, 400};
-static const struct scale largest = {
-    DEVICE_MAX, UINT64_MAX - 1, ROSTER_ENTRIES_MAX, EPOCH_MAX,        CURSOR_MAX,
-    UINT64_MAX, UINT64_MAX, CHANGE_SEALED_MAX};
+static const struct scale largest = {DEVICE_MAX, UINT64_MAX - 1,   ROSTER_ENTRIES_MAX,
+                                     EPOCH_MAX,  CURSOR_MAX,       UINT64_MAX,
+                                     UINT64_MAX, CHANGE_SEALED_MAX};
 
 static uint8_t filler[CHANGE_SEALED_MAX];
 static const uint8_t circle[ID_BYTES] = {1};
@@ -52,8 +52,7 @@ static void welcome(struct buffer *out, const struct scale *scale)
 
 static void pull(struct buffer *out, const struct scale *scale)
 {
-    pull_write(out,
-               &(struct pull){.cursor = bytes_of(filler, scale->cursor), .own = scale->own});
+    pull_write(out, &(struct pull){.cursor = bytes_of(filler, scale->cursor), .own = scale->own});
 }
 
 static void cursor(struct buffer *out, const struct scale *scale)
@@ -175,7 +174,8 @@ static char *read_document(void)
 
     if (!file)
         return NULL;
-    (void)getdelim(&text, &len, '\0', file);
+    if (getdelim(&text, &len, (char)0, file) < 0)
+        assert_null(text);
     (void)fclose(file);
     return text;
 }
