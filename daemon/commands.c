@@ -44,6 +44,14 @@ enum exit_code refuse(const char *what, enum kith_err err)
     return EXIT_REFUSED;
 }
 
+enum exit_code refuse_file(const char *path, enum kith_err err, const char *advice)
+{
+    (void)fprintf(stderr, "kithd: %s: %s\n", path, error_text(err));
+    if (advice)
+        (void)fprintf(stderr, "       %s\n", advice);
+    return EXIT_REFUSED;
+}
+
 enum exit_code done(void)
 {
     return fflush(stdout) == 0 && !ferror(stdout) ? EXIT_DONE : refuse("standard output", KITH_IO);
@@ -287,9 +295,14 @@ static void show_stats(const struct ledger_stats *stats, const struct control_fi
     const struct {
         const char *name;
         uint64_t value;
-    } rows[] = {{"changes", stats->changes}, {"circles", stats->circles},
-                {"devices", stats->devices}, {"held", stats->held},
-                {"bytes", stats->bytes},     {"sequence", stats->sequence},
+    } rows[] = {{"changes", stats->changes},
+                {"circles", stats->circles},
+                {"devices", stats->devices},
+                {"held", stats->held},
+                {"bytes", stats->bytes},
+                {"sequence", stats->sequence},
+                {"restored_ms", stats->restored_ms},
+                {"returned", stats->returned},
 #define RUNNING_ROW(figure, source) {#figure, running->figure},
                 CONTROL_FIGURES(RUNNING_ROW)
 #undef RUNNING_ROW

@@ -20,6 +20,8 @@ struct options {
     const char *circle;
     const char *since;
     const char *known;
+    const char *to;
+    const char *from;
     bool is_json;
 };
 
@@ -33,6 +35,8 @@ enum exit_code command_audit(const struct options *options);
 /* For the commands: what went wrong with `what`, and what to do next; and that a command line
  * cannot be. */
 enum exit_code refuse(const char *what, enum kith_err err);
+/* The same of a file that is named on the command line; `advice` may be NULL. */
+enum exit_code refuse_file(const char *path, enum kith_err err, const char *advice);
 enum exit_code misused(const char *why);
 /* What a command printed is worth nothing if it did not get out. */
 enum exit_code done(void);

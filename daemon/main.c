@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "daemon/backup.h"
 #include "daemon/bundle.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
@@ -35,6 +36,10 @@ static const struct command {
      "what the hub holds, whether it runs or not"},
     {"verify", command_verify, "dkj", "--data DIR [--known SEQ:HASH] [--json]",
      "checks every page, row, hash, chain and signature, whether it runs or not"},
+    {"backup", command_backup, "dtj", "--data DIR --to FILE [--json]",
+     "the hub in one file, as it is at this moment, whether it runs or not"},
+    {"restore", command_restore, "dfj", "--from FILE --data DIR [--json]",
+     "a hub from a backup; devices notice and give back what came after it"},
     {"audit", command_audit, "dvisj",
      "--data DIR [--circle ID] [--device N] [--since TIME] [--json]",
      "who was given what, when; who let whom in; each entry linked to the one before"},
@@ -69,7 +74,8 @@ static void take_option(struct options *options, int letter, const char *value)
     const char **const texts[] = {
         ['d'] = &options->data,   ['l'] = &options->listen, ['a'] = &options->address,
         ['n'] = &options->name,   ['c'] = &options->config, ['v'] = &options->device,
-        ['i'] = &options->circle, ['s'] = &options->since,  ['k'] = &options->known};
+        ['i'] = &options->circle, ['s'] = &options->since,  ['k'] = &options->known,
+        ['t'] = &options->to,     ['f'] = &options->from};
 
     if (letter == 'j')
         options->is_json = true;
@@ -85,6 +91,7 @@ static enum exit_code run_command(const struct command *command, int argc, char 
         {"config", required_argument, NULL, 'c'},  {"json", no_argument, NULL, 'j'},
         {"device", required_argument, NULL, 'v'},  {"circle", required_argument, NULL, 'i'},
         {"since", required_argument, NULL, 's'},   {"known", required_argument, NULL, 'k'},
+        {"to", required_argument, NULL, 't'},      {"from", required_argument, NULL, 'f'},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     struct options options = {0};

@@ -55,7 +55,8 @@
     X(AUDIT_HEAD, "kith/1 audit head")                                                             \
     X(AUDIT_SIGN, "kith/1 audit checkpoint")                                                       \
     X(RECORD_DIGEST, "kith/1 merged record")                                                       \
-    X(CLAIM_PRINT, "kith/1 claim print")
+    X(CLAIM_PRINT, "kith/1 claim print")                                                           \
+    X(BACKUP, "kith/1 hub backup")
 
 enum seal_tag {
 #define SEAL_TAG_NAME(name, text) SEAL_##name,

@@ -523,6 +523,11 @@ static void close_if_open(int fd)
         (void)close(fd);
 }
 
+enum kith_err store_copy(struct store *store, int fd)
+{
+    return store_error(mdb_env_copyfd2(store->env, fd, MDB_CP_COMPACT));
+}
+
 void store_close(struct store **store)
 {
     struct store *closing = *store;

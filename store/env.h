@@ -37,6 +37,8 @@ struct store;
 MUST_USE enum kith_err store_open(struct store **store, const struct store_options *options);
 /* Every transaction must have ended. Accepts NULL, leaves NULL, wipes the keys. */
 void store_close(struct store **store);
+/* Appends the store as it is at this moment, compacted, to an open file. FULL, IO. */
+MUST_USE enum kith_err store_copy(struct store *store, int fd);
 
 /* A keyed hash that stands for `id` in a table's key. `purpose` keeps tables apart. */
 void store_blind(const struct store *store, uint8_t purpose, struct bytes id,

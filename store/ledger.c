@@ -62,6 +62,11 @@ static enum kith_err read_incarnation(struct ledger *ledger)
     return store_commit(&txn);
 }
 
+enum kith_err ledger_copy(struct ledger *ledger, int fd)
+{
+    return store_copy(ledger->store, fd);
+}
+
 enum kith_err ledger_restart(struct ledger *ledger, uint64_t now_ms)
 {
     uint8_t incarnation[INCARNATION_BYTES];
@@ -296,6 +301,40 @@ enum kith_err ledger_identify(struct ledger *ledger, const struct ledger_visitor
     return err;
 }
 
+/* Which devices had a session that ended well since then. */
+struct returning {
+    uint64_t since_ms;
+    uint8_t *has_returned; /* by device */
+    uint32_t count;
+};
+
+static bool note_return(void *owner, const struct audit_entry *entry)
+{
+    struct returning *returning = owner;
+
+    if (entry->kind == AUDIT_SESSION && entry->time_ms >= returning->since_ms &&
+        entry->second == KITH_OK && entry->device && entry->device <= returning->count)
+        returning->has_returned[entry->device - 1] = 1;
+    return true;
+}
+
+static enum kith_err count_returned(struct ledger *ledger, struct ledger_stats *stats)
+{
+    struct returning returning = {.since_ms = stats->restored_ms,
+                                  .count = ledger->roster.device_count};
+    if (stats->restored_ms == 0)
+        return KITH_OK;
+    returning.has_returned = calloc((size_t)returning.count + 1, 1);
+    if (!returning.has_returned)
+        return KITH_MEMORY;
+    enum kith_err err = ledger_audit(ledger, note_return, &returning);
+    for (uint32_t i = 0; i < returning.count; i++)
+        stats->returned +=
+            returning.has_returned[i] && ledger->roster.devices[i].state == DEVICE_ACTIVE;
+    free(returning.has_returned);
+    return err;
+}
+
 enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
 {
     struct store_txn txn = store_begin(ledger->store, STORE_READ);
@@ -305,6 +344,9 @@ enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
     stats->circles = store_count(&txn, TABLE_HUB_CIRCLE);
     stats->sequence = hub_sequence(&txn);
     stats->held = hub_held_count(&txn);
+    struct bytes restored;
+    if (hub_meta_get(&txn, meta_restored, &restored) && restored.len == 8)
+        stats->restored_ms = get_u64(restored.ptr);
     enum kith_err err = store_commit(&txn);
     stats->bytes = store_bytes(ledger->store);
     memcpy(stats->incarnation, ledger->incarnation, INCARNATION_BYTES);
@@ -313,5 +355,5 @@ enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
     for (uint32_t i = 0; i < ledger->roster.device_count; i++)
         stats->devices += ledger->roster.devices[i].state == DEVICE_ACTIVE;
     (void)pthread_rwlock_unlock(&ledger->roster_lock);
-    return err;
+    return err ? err : count_returned(ledger, stats);
 }

@@ -36,6 +36,8 @@ struct ledger_options {
     size_t map_bytes;               /* 0: the default */
 };
 MUST_USE enum kith_err ledger_open(struct ledger **ledger, const struct ledger_options *options);
+/* Appends the store as it is at this moment to an open file: no writer is kept waiting. FULL, IO. */
+MUST_USE enum kith_err ledger_copy(struct ledger *ledger, int fd);
 /* A store that was restored from a backup is another incarnation: devices notice and give back what
  * it lacks (give_back.h), which is then taken of whoever has it. */
 MUST_USE enum kith_err ledger_restart(struct ledger *ledger, uint64_t now_ms);
@@ -141,6 +143,8 @@ struct ledger_stats {
     uint64_t sequence;
     uint8_t incarnation[INCARNATION_BYTES];
     bool is_founded;
+    uint64_t restored_ms; /* when it was restored from a backup last; 0: never */
+    uint64_t returned;    /* active devices that have been here since */
 };
 MUST_USE enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
 
