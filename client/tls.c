@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/address.h"
+
 #define PIECE 16384 /* a record of TLS, at most */
 
 struct tls {
@@ -22,12 +24,14 @@ struct tls {
 static bool expect_host(SSL *ssl, const char *host)
 {
     X509_VERIFY_PARAM *rules = SSL_get0_param(ssl);
+    char name[ADDRESS_MAX]; /* OpenSSL's macro takes none that is constant */
 
+    (void)snprintf(name, sizeof name, "%s", host);
     if (X509_VERIFY_PARAM_set1_ip_asc(rules, host) == 1)
         return true;
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(rules, host, 0) == 1 &&
-           SSL_set_tlsext_host_name(ssl, host) == 1;
+           SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
 static bool make_context(struct tls *tls)

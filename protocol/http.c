@@ -190,7 +190,7 @@ static int on_head(http_parser *parser)
     if (parser->http_major != 1)
         return refuse(http, OTHER_VERSION);
     if (http->path_len >= sizeof head->path)
-        head->path[0] = '\0'; /* none of ours is that long */
+        memset(head->path, 0, sizeof head->path); /* none of ours is that long */
     head->is_get = parser->method == HTTP_GET && parser->type == HTTP_REQUEST;
     head->is_post = parser->method == HTTP_POST && parser->type == HTTP_REQUEST;
     head->status = parser->type == HTTP_RESPONSE ? parser->status_code : 0;

@@ -81,13 +81,15 @@ static void end_message(struct websocket *websocket)
 {
     size_t len = partial_bytes(websocket);
     size_t lead = is_first(websocket) ? CHANNEL_PREAMBLE_BYTES : 0;
-    bool is_refusal = websocket->role == WEBSOCKET_DEVICE && len == CHANNEL_REFUSAL_BYTES;
 
     if (websocket->stream.err) {
         websocket->err = websocket->stream.err;
         refuse(websocket, WEBSOCKET_FAULT);
         return;
     }
+    uint8_t *at = websocket->stream.ptr + websocket->whole;
+    bool is_refusal = websocket->role == WEBSOCKET_DEVICE && len == CHANNEL_REFUSAL_BYTES &&
+                      get_u16(at + NOISE_LENGTH_BYTES) == 0;
     if (!is_refusal && len < lead + TAG_BYTES) {
         refuse(websocket, WEBSOCKET_POLICY);
         return;
@@ -96,7 +98,6 @@ static void end_message(struct websocket *websocket)
         refuse(websocket, WSLAY_CODE_MESSAGE_TOO_BIG);
         return;
     }
-    uint8_t *at = websocket->stream.ptr + websocket->whole;
     if (is_refusal) {
         memmove(at, at + NOISE_LENGTH_BYTES, len);
         websocket->stream.len -= NOISE_LENGTH_BYTES;

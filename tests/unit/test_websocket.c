@@ -174,6 +174,7 @@ static void a_device_holds_a_hub_to_the_same_rules(void **state)
         {"\x81\x02hi", 4, 1003},                 /* text */
         {"\x82\x00", 2, 1008},                   /* nothing */
         {"\x82\x05half.", 7, 1008},              /* neither a message nor a refusal */
+        {"\x82\x04\0\x85\2\0", 6, 1008},         /* as long as a refusal, and none */
         {"\x80\x01x", 3, 1002},                  /* the rest of nothing */
         {"\x09\x00", 2, 1002},                   /* a ping in pieces */
         {"\x88\x01x", 3, 1002},                  /* half a code */
