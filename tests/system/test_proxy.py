@@ -140,6 +140,35 @@ def a_number_and_a_path_make_an_address_too(lab):
     first_visit(lab, Site(lab, host="127.0.0.1", path="/peer/support", edit=below))
 
 
+def wait_for(what, check, seconds=20):
+    until = time.monotonic() + seconds
+    while not check():
+        expect(time.monotonic() < until, "not within %d s: %s" % (seconds, what))
+        time.sleep(0.05)
+
+
+def agents_stay_in_step_through_nginx(lab):
+    site = Site(lab)
+    site.hub.limit(retry_s=1)
+    _, ana, rosa, maria = first_visit(lab, site)
+    agents = [laptop.start("agent", "--foreground") for laptop in (ana, rosa)]
+    try:
+        for laptop in (ana, rosa):
+            wait_for("live", lambda: laptop.status()["agent"] == "live")
+        for purpose in ("one", "two"):
+            ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + purpose)
+            wait_for("at once", lambda: any(row["fields"].get("purpose") == purpose for row in rosa.json("visit", "list")), 10)
+        site.hub.stop()
+        wait_for("it noticed", lambda: ana.status()["agent"] == "waiting")
+        site.hub.start()
+        ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=three")
+        wait_for("it came again", lambda: ana.status()["unsent"] == 0, 90)
+    finally:
+        for agent in agents:
+            agent.kill()
+            agent.communicate()
+
+
 def refused(laptop, *arguments):
     result = laptop.run(*arguments)
     expect(result.code != 0, "kith %s must fail" % arguments[0])
@@ -190,5 +219,5 @@ def what_is_no_hub_is_told_from_one_that_is_away(lab):
 
 
 if __name__ == "__main__":
-    main([a_first_visit_travels_through_nginx, a_number_and_a_path_make_an_address_too,
+    main([a_first_visit_travels_through_nginx, a_number_and_a_path_make_an_address_too, agents_stay_in_step_through_nginx,
           a_certificate_that_is_not_good_ends_it_before_anything_is_sent, what_is_no_hub_is_told_from_one_that_is_away])

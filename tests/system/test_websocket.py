@@ -301,9 +301,25 @@ def a_hub_that_stops_goes_away_in_order(lab):
     hub.start()
 
 
+def a_silent_session_is_pinged(lab):
+    hub = lab.hub(proxied=True, address="ws://127.0.0.1:%d")
+    founder = lab.found(hub)
+    hub.proxy.seen.clear()
+    founder.sync()
+    flight = first_messages(hub.proxy.seen)[0]
+    with Web(hub.port, 40) as web:
+        web.upgrade()
+        web.send(frame(BINARY, flight))
+        expect(web.read()[0] == BINARY, "message 2")
+        started, opcode = time.monotonic(), BINARY
+        while opcode == BINARY:
+            opcode, _ = web.read()
+        expect(opcode == PING and 20 < time.monotonic() - started < 30, "before a proxy takes it for dead: %d" % opcode)
+
+
 if __name__ == "__main__":
     main([a_good_request_is_upgraded, a_bad_request_is_answered_with_the_status_that_says_why,
           frames_that_break_a_rule_are_told_which, pings_are_answered_wherever_they_stand,
           a_first_flight_counts_however_it_is_cut, many_small_pieces_take_no_memory,
           who_sends_pings_and_reads_nothing_is_not_read, a_slow_request_is_ended,
-          too_many_strangers_are_told_when_to_come_again, a_hub_that_stops_goes_away_in_order])
+          too_many_strangers_are_told_when_to_come_again, a_silent_session_is_pinged, a_hub_that_stops_goes_away_in_order])
