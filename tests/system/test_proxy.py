@@ -110,8 +110,16 @@ def first_visit(lab, site):
     return founder, ana, rosa, maria
 
 
+def advised_settings():
+    """What the example says of the hub's own settings."""
+    with open(EXAMPLE) as file:
+        return {key: int(value) for key, value in re.findall(r"(?m)^# +(\w+) = (\d+)$", file.read())}
+
+
 def a_first_visit_travels_through_nginx(lab):
     site = Site(lab)
+    expect(len(advised_settings()) == 3, "the example has settings for the hub")
+    site.hub.limit(**advised_settings())
     _, ana, rosa, maria = first_visit(lab, site)
     for turn in range(30):
         ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + "turn %d " % turn + "word " * 2000)

@@ -7,7 +7,7 @@ for tool in clang-tidy cppcheck gcc pkg-config; do
     command -v "$tool" >/dev/null || { echo "missing: $tool" >&2; exit 1; }
 done
 
-flags="-std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags libuv msgpack lmdb libsodium libzstd libqrencode)"
+flags="-std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags libuv msgpack lmdb libsodium libzstd libqrencode openssl)"
 sources=$(find protocol store daemon client -name '*.c' | sort)
 jobs=$(nproc)
 failed=0
