@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A sync in one HTTP request: what it carries, and requests that keep the rules and that break them."""
 import os
+import re
 import struct
 import time
 
@@ -156,7 +157,19 @@ def a_hub_that_is_away_or_busy_is_told(lab):
     expect(ana.json("sync", "--brief")["up_to_date"], "as soon as it is back")
 
 
+def a_hub_without_room_is_understood(lab):
+    hub = lab.hub(address="ws://127.0.0.1:%d")
+    ana = lab.found(hub)
+    hub.limit(sessions_per_address_max=1)
+    with Web(hub.port) as web:
+        web.send(b"G")
+        for words in (["sync"], ["sync", "--brief"]):
+            result = ana.run(*words)
+            expect(result.code == 3 and re.search(r"busy; try again in \d+ s", result.err), "%d %s" % (result.code, result.err))
+    expect(ana.sync()["up_to_date"], "and then there is room")
+
+
 if __name__ == "__main__":
     main([one_request_brings_and_takes_all_that_fits, what_does_not_fit_comes_with_the_next_request,
           a_recording_is_answered_and_changes_nothing, what_is_no_flight_is_refused_with_its_status,
-          a_hub_that_is_away_or_busy_is_told])
+          a_hub_that_is_away_or_busy_is_told, a_hub_without_room_is_understood])
