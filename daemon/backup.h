@@ -3,7 +3,7 @@
  * A hub in one file: its store as it was at one moment, its settings and its keys, and a hash over
  * all of it.
  *
- *   "kithbak1" | store image | hub.conf | hub.keys | lengths u64 u64 u64 | BLAKE2b-256 of all before
+ *   "kithbak1" | store image | hub.conf | hub.keys | their lengths, u64 each | hash of all before
  *
  * The store's image is LMDB's own compacting copy, taken while the hub runs. The records in it are
  * sealed as ever; with the keys, which are in the file as well, somebody could stand in for the hub

@@ -36,7 +36,7 @@ struct ledger_options {
     size_t map_bytes;               /* 0: the default */
 };
 MUST_USE enum kith_err ledger_open(struct ledger **ledger, const struct ledger_options *options);
-/* Appends the store as it is at this moment to an open file: no writer is kept waiting. FULL, IO. */
+/* Appends the store as it is at this moment to an open file; no writer waits for it. FULL, IO. */
 MUST_USE enum kith_err ledger_copy(struct ledger *ledger, int fd);
 /* A store that was restored from a backup is another incarnation: devices notice and give back what
  * it lacks (give_back.h), which is then taken of whoever has it. */

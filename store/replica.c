@@ -6,6 +6,7 @@
 
 #include "protocol/hlc.h"
 #include "protocol/seal.h"
+#include "store/alarms_internal.h"
 #include "store/device_held_rows.h"
 #include "store/replica_internal.h"
 
@@ -281,6 +282,7 @@ enum kith_err replica_synced(struct replica *replica, uint64_t now_ms, int64_t c
         hub.clock_offset_ms = clock_offset_ms;
         hub.is_up_to_date = true;
         replica_hub_put(&txn, &hub);
+        alarm_end_at(&txn, ALARM_DENIED, 0); /* it knows this device */
         err = store_commit(&txn);
     } while (err == KITH_RETRY);
     return err;
