@@ -106,9 +106,13 @@ install: all ## DESTDIR= PREFIX=
 	install -m 644 client/kith.h $(DESTDIR)$(PREFIX)/include
 	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' deploy/libkith.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libkith.pc
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/kith-agent.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/user/kith-agent.service
+	for unit in kithd.service kithd-backup.service kithd-backup.timer; do \
+		sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit \
+			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
 	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile $(DESTDIR)$(PREFIX)/share/doc/kith
 
 clean: ## remove what was built
