@@ -36,7 +36,8 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary install clean help
+.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary vectors \
+	install clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -51,7 +52,7 @@ demo: all ## the main job with the real programs, in a minute, leaving nothing b
 
 check: ## set up, build and run every test
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train
+	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train $(out)/vectors
 	@$(MAKE) check-built
 
 check-built:
@@ -96,6 +97,11 @@ dictionary: all ## train the compression dictionary anew: the same phrases give 
 	@$(MAKE) -j$$(nproc) $(out)/train
 	@$(out)/train deploy/dictionary/phrases.txt >$(out)/dictionary.c
 	@cmp -s $(out)/dictionary.c protocol/dictionary.c || cp $(out)/dictionary.c protocol/dictionary.c
+
+vectors: ## write protocol/vectors anew: the same code gives the same bytes
+	@deploy/setup/packages.sh check
+	@$(MAKE) -j$$(nproc) $(out)/vectors
+	@$(out)/vectors protocol/vectors
 
 install: all ## DESTDIR= PREFIX=
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
@@ -147,9 +153,10 @@ $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
 $(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
 $(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
 $(out)/train: $(call objects,deploy/dictionary/train.c) $(out)/libbase.a
-$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train:
+$(out)/vectors: $(call objects,$(wildcard tests/vectors/*.c)) $(out)/libhelpers.a $(out)/libcli.a $(out)/libkith.a
+$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train $(out)/vectors:
 	$(say) LD $@
-	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) -o $@
+	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(if $(findstring libhelpers,$^),$$(pkg-config --libs cmocka)) -o $@
 
 $(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
 	$(say) LD $@

@@ -34,6 +34,7 @@
     X(INVITE_PSK, "kith/1 invite psk")                                                             \
     X(HUB_KEYS, "kith/1 hub key file")                                                             \
     X(CODE_CHECK, "kith/1 code checksum")                                                          \
+    X(STATE_RECORD, "kith/1 state record")                                                         \
     X(STATE_HASH, "kith/1 state hash")                                                             \
     X(NOTE_CONTENT, "kith/1 note content")                                                         \
     X(NOTE_EVENT, "kith/1 note event")                                                             \

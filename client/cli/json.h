@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define JSON_DEPTH_MAX 16
+#define JSON_DEPTH_MAX 32
 
 struct json {
     FILE *out;
