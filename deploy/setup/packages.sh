@@ -16,6 +16,17 @@ lint) wanted=$lint ;;
 *) echo 'usage: packages.sh build|check|lint' >&2; exit 2 ;;
 esac
 
+# What the tests of client/js need, where there is Node; where not, or not from here, they say that they were skipped.
+js=$(dirname "$0")/../../client/js
+if [ "$1" != build ] && command -v node >/dev/null && command -v npm >/dev/null &&
+    ! cmp -s "$js/package-lock.json" "$js/node_modules/.installed"; then
+    if (cd "$js" && npm ci --silent --no-audit --no-fund) >/dev/null 2>&1; then
+        cp "$js/package-lock.json" "$js/node_modules/.installed"
+    else
+        echo 'The packages of client/js could not be installed: its tests will be skipped.' >&2
+    fi
+fi
+
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
     for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl; do

@@ -47,6 +47,25 @@ static void tell_unpack(struct vectors *vectors, const char *name, struct bytes 
     buffer_clear(&text);
 }
 
+/* A text of the note's words in any order: codes of every kind, and more than one stream of them.
+ */
+static void tell_long_text(struct vectors *vectors, size_t len)
+{
+    struct buffer text;
+    struct dice dice = {len};
+
+    buffer_init(&text, TEXT_ROOM);
+    while (text.len < len) {
+        size_t from = dice_below(&dice, sizeof note - 1);
+        size_t left = sizeof note - 1 - from;
+        buffer_add(&text, note + from, left < 9 ? left : 2 + dice_below(&dice, 8));
+        if (dice_below(&dice, 4) == 0)
+            buffer_add(&text, &dice.state, 1);
+    }
+    tell_pack(vectors, "a long text", buffer_view(&text));
+    buffer_clear(&text);
+}
+
 /* Sizes around each step, and where Padmé begins. */
 static void tell_sizes(struct vectors *vectors)
 {
@@ -78,6 +97,8 @@ void vectors_pack(struct vectors *vectors)
     tell_pack(vectors, "nothing", bytes_of("", 0));
     tell_pack(vectors, "text", bytes_text(note));
     tell_pack(vectors, "what cannot be compressed", bytes_of(noise, sizeof noise));
+    tell_long_text(vectors, 800);
+    tell_long_text(vectors, 6000);
     tell_unpack(vectors, "zstd without dictionary", bytes_of(plain, sizeof plain - 1));
     tell_unpack(vectors, "shorter than its header", bytes_of(plain, 3));
     tell_unpack(vectors, "shorter than it says", bytes_of(plain, sizeof plain - 2));

@@ -20,7 +20,7 @@ struct ends {
     struct buffer bytes;
 };
 
-static void ends_init(struct ends *ends, enum channel_mode mode)
+static void ends_init(struct ends *ends, enum channel_carrier carrier, enum channel_mode mode)
 {
     uint8_t secret[KEY_BYTES];
 
@@ -32,10 +32,10 @@ static void ends_init(struct ends *ends, enum channel_mode mode)
     seal_random(ends->hub_ephemeral, KEY_BYTES);
     seal_random(ends->device_ephemeral, KEY_BYTES);
     seal_random(ends->psk, KEY_BYTES);
-    channel_init_device(&ends->device, CHANNEL_TCP, mode, &ends->device_static,
-                        ends->device_ephemeral, ends->hub_static.public,
-                        mode == CHANNEL_SYNC ? NULL : ends->psk);
+    channel_init_device(&ends->device, carrier, mode, &ends->device_static, ends->device_ephemeral,
+                        ends->hub_static.public, mode == CHANNEL_SYNC ? NULL : ends->psk);
     channel_init_hub(&ends->hub, &ends->hub_static, ends->hub_ephemeral);
+    channel_set_carrier(&ends->hub, carrier);
     buffer_init(&ends->bytes, STREAM_MAX);
 }
 
@@ -48,6 +48,7 @@ static void ends_clear(struct ends *ends)
 
 static void ends_tell(const struct ends *ends, enum channel_mode mode, struct json *json)
 {
+    json_text(json, "carrier", ends->device.carrier == CHANNEL_WEB ? "web" : "tcp");
     json_number(json, "mode", mode);
     vector_key(json, "hub_secret", ends->hub_static.secret);
     vector_key(json, "hub_public", ends->hub_static.public);
@@ -102,12 +103,13 @@ static void tell_rekey(struct ends *ends, struct json *json, unsigned sent)
     json_end(json);
 }
 
-static void whole_stream(struct vectors *vectors, const char *name, enum channel_mode mode)
+static void whole_stream(struct vectors *vectors, const char *name, enum channel_carrier carrier,
+                         enum channel_mode mode)
 {
     struct ends ends;
     struct json *json = vector_begin(vectors, name);
 
-    ends_init(&ends, mode);
+    ends_init(&ends, carrier, mode);
     ends_tell(&ends, mode, json);
     json_list(json, "steps");
     carry(&ends, true, bytes_text("hello"));
@@ -157,7 +159,7 @@ static void spoiled(struct vectors *vectors, const char *name, enum channel_mode
     struct ends ends;
     uint8_t busy[CHANNEL_REFUSAL_BYTES];
 
-    ends_init(&ends, mode);
+    ends_init(&ends, CHANNEL_TCP, mode);
     carry(&ends, true, bytes_text("hello"));
     if (mode != CHANNEL_SYNC) {
         ends.psk[0] ^= spoiling == SPOIL_PSK;
@@ -178,9 +180,10 @@ static void spoiled(struct vectors *vectors, const char *name, enum channel_mode
 
 void vectors_handshake(struct vectors *vectors)
 {
-    whole_stream(vectors, "an enrolled device", CHANNEL_SYNC);
-    whole_stream(vectors, "a device with an invitation", CHANNEL_JOIN);
-    whole_stream(vectors, "the founder", CHANNEL_FOUND);
+    whole_stream(vectors, "an enrolled device", CHANNEL_TCP, CHANNEL_SYNC);
+    whole_stream(vectors, "a device with an invitation", CHANNEL_TCP, CHANNEL_JOIN);
+    whole_stream(vectors, "an enrolled device over the web", CHANNEL_WEB, CHANNEL_SYNC);
+    whole_stream(vectors, "the founder", CHANNEL_TCP, CHANNEL_FOUND);
     spoiled(vectors, "a changed byte in message 2", CHANNEL_SYNC, SPOIL_BYTE);
     spoiled(vectors, "another psk", CHANNEL_JOIN, SPOIL_PSK);
     spoiled(vectors, "an ephemeral key of small order", CHANNEL_SYNC, SPOIL_POINT);
