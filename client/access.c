@@ -120,3 +120,31 @@ int kith_verify(struct kith *kith, struct kith_verified *verified)
     free(report);
     return err;
 }
+
+int kith_states(struct kith *kith, struct kith_state **states, size_t *count)
+{
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    uint32_t last = replica_circles(&txn);
+    uint8_t circle[ID_BYTES];
+    uint8_t hash[HASH_BYTES];
+
+    kith->detail[0] = '\0';
+    *count = 0;
+    *states = calloc((size_t)last + 1, sizeof **states);
+    if (!*states)
+        store_fail(&txn, KITH_MEMORY);
+    for (uint32_t number = 1; *states && number <= last; number++) {
+        if (!replica_state(&txn, number, circle, hash))
+            continue;
+        bytes_hex(bytes_of(circle, ID_BYTES), (*states)[*count].circle);
+        bytes_hex(bytes_of(hash, HASH_BYTES), (*states)[(*count)++].hash);
+        store_forget(&txn);
+    }
+    enum kith_err err = store_commit(&txn);
+    if (err) {
+        free(*states);
+        *states = NULL;
+        *count = 0;
+    }
+    return err;
+}

@@ -255,6 +255,16 @@ struct kith_verified {
 };
 KITH_API int kith_verify(struct kith *kith, struct kith_verified *verified);
 
+/* What merging has made of each circle, as one number: two devices with the same changes have the
+ * same (docs/protocol.md, section 9.1). In hexadecimal. */
+#define KITH_HASH_TEXT 65
+struct kith_state {
+    char circle[KITH_HASH_TEXT];
+    char hash[KITH_HASH_TEXT];
+};
+/* An array that the caller frees with kith_free. */
+KITH_API int kith_states(struct kith *kith, struct kith_state **states, size_t *count);
+
 struct kith_person {
     uint32_t number;
     char name[KITH_NAME_TEXT];

@@ -247,6 +247,12 @@ MUST_USE enum kith_err replica_find_in(struct store_txn *txn, const uint8_t circ
 typedef bool replica_visit(void *owner, const struct found_record *found);
 MUST_USE enum kith_err replica_each(struct store_txn *txn, uint32_t type, const uint8_t *circle,
                                     replica_visit *visit, void *owner);
+/* The state hash (protocol/state.h) of a circle by its number, from 1 to what
+ * replica_circles says; false, and nothing
+ * is written, if nothing of it can be read here. */
+bool replica_state(struct store_txn *txn, uint32_t number, uint8_t circle[static ID_BYTES],
+                   uint8_t hash[static HASH_BYTES]);
+uint32_t replica_circles(struct store_txn *txn);
 /* Calls `event` for every operation ever merged into a record, chain by chain; the op is valid
  * during the call. */
 typedef void replica_event(void *owner, struct dot dot, uint64_t hlc, const struct op *op);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/state.h"
 #include "store/replica_internal.h"
 
 static enum kith_err read_found(struct store_txn *txn, const struct record_place *place,
@@ -111,6 +112,33 @@ enum kith_err replica_each(struct store_txn *txn, uint32_t type, const uint8_t *
         if (!each_in_circle(txn, number, type, visit, owner))
             break;
     return txn->err;
+}
+
+uint32_t replica_circles(struct store_txn *txn)
+{
+    return device_circle_count(txn);
+}
+
+bool replica_state(struct store_txn *txn, uint32_t number, uint8_t circle[static ID_BYTES],
+                   uint8_t hash[static HASH_BYTES])
+{
+    struct circle_row row;
+    struct state_hash state;
+    struct record_place place;
+
+    device_circle_get(txn, number, &row);
+    bool is_read = !txn->err && row.part == PART_MEMBER;
+    if (is_read) {
+        struct store_walk walk = device_records(txn, number, 0);
+        state_begin(&state);
+        while (device_record_next(&walk, &place))
+            state_add(&state, store_walk_value(&walk));
+        store_walk_end(&walk);
+        memcpy(circle, row.circle.id, ID_BYTES);
+        store_fail(txn, state_end(&state, row.circle.agency, circle, hash));
+    }
+    circle_clear(&row.circle);
+    return is_read && !txn->err;
 }
 
 static void tell_events(const struct found_record *found, struct dot dot, struct bytes text,

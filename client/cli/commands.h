@@ -79,7 +79,9 @@
       "Send what is new here, and get what is new elsewhere; --brief: what one request carries",   \
       sync_run)                                                                                    \
     X("Sync", "status", "", "What is saved where", sync_status)                                    \
-    X("Sync", "verify", "", "Check every page, row, hash, chain and signature of this home",       \
+    X("Sync", "verify", "[--state]",                                                               \
+      "Check every page, row, hash, chain and signature of this home; --state: one number a "      \
+      "circle, to compare homes by",                                                               \
       home_verify)                                                                                 \
     X("Sync", "access", "", "What was opened, listed and exported on this device", home_access)    \
     X("Sync", "bundle write", "FILE [--for PERSON]",                                               \

@@ -33,14 +33,41 @@ static void verified_json(const struct kith_verified *verified)
     json_end(&json);
 }
 
+static void states_json(const struct kith_state *states, size_t count)
+{
+    struct json json = json_to(stdout);
+
+    json_object(&json, NULL);
+    for (size_t i = 0; i < count; i++)
+        json_text(&json, states[i].circle, states[i].hash);
+    json_end(&json);
+}
+
+static enum exit_code print_states(struct cli *cli)
+{
+    struct kith_state *states = NULL;
+    size_t count = 0;
+    int code = kith_states(cli->kith, &states, &count);
+
+    if (code)
+        return cli_fail(cli, code);
+    if (cli->is_json)
+        states_json(states, count);
+    for (size_t i = 0; i < count && !cli->is_json; i++)
+        (void)printf("%s  %s\n", states[i].circle, states[i].hash);
+    kith_free(states);
+    return EXIT_DONE;
+}
+
 enum exit_code home_verify(struct cli *cli, const struct arguments *arguments)
 {
     struct kith_verified verified;
 
-    (void)arguments;
     enum exit_code done = cli_open(cli);
     if (done)
         return done;
+    if (arguments_option(arguments, "--state"))
+        return print_states(cli);
     int code = kith_verify(cli->kith, &verified);
     if (code)
         return cli_fail(cli, code);

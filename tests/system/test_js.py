@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The JavaScript client, written from docs/protocol.md: it agrees with every vector, and with the C client."""
 import glob
+import json
 import os
 import re
 import shutil
 import subprocess
 
-from lab import Skipped, expect, main
+from lab import Failed, Skipped, expect, main
 
 CLIENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "client", "js")
 NODE_LEAST = 20
@@ -26,12 +27,110 @@ def node():
     return found
 
 
+class Js:
+    """A device of the JavaScript client; its home is a file of the lab."""
+
+    def __init__(self, lab, name, code):
+        self.home, self.node = os.path.join(lab.folder, "js-" + name), node()
+        self.run("join", code)
+
+    def run(self, *arguments):
+        command = [self.node, os.path.join("test", "support", "device.js"), self.home]
+        done = subprocess.run(command + list(arguments), cwd=CLIENT, capture_output=True, text=True, timeout=120)
+        if done.returncode != 0:
+            raise Failed("js %s: %s" % (arguments[0], done.stderr))
+        return json.loads(done.stdout)
+
+    def sync(self):
+        return self.run("sync")
+
+    def write(self, circle, *edits):
+        return self.run("write", circle, json.dumps(edits))
+
+
+NOTE, RESPONSE, SKILLS, UNKNOWN = 7, 6, 3, 900  # the last one is a field of some later version
+PUT, ADD, DROP, APPEND, KEYED = range(5)
+
+
+def edit(record, field, value, kind=PUT, **more):
+    return dict(record=record, type=NOTE, field=field, kind=kind, value=value, **more)
+
+
+def unsettled(js, chart, visit):
+    return [row for row in js.run("records", chart, str(NOTE)) if row["id"] == visit][0]["fields"][str(RESPONSE)][0]
+
+
+class Chart:
+    """Ana with the C client and Joe with this one share Maria's chart, and both have a visit of it."""
+
+    def __init__(self, lab):
+        self.founder = lab.found(lab.hub())
+        self.ana = lab.join(self.founder, "Ana Silva", "specialist")
+        self.joe = Js(lab, "joe", self.founder.json("invite", "--person", "Joe Park", "--role", "specialist")["code"])
+        self.founder.sync()
+        self.ana.sync()
+        maria = self.ana.json("participant", "add", "name=Maria Lopez")["id"]
+        self.ana.ok("grant", "Maria Lopez", "Joe Park")
+        self.visit = self.ana.json("visit", "add", "participant=" + maria, "date=2026-03-02", "start=09:00", "end=09:45",
+                                   "what_was_done=" + "We went to the office and asked about the papers. " * 30)["id"]
+        self.sync()
+        self.chart = [row["id"] for row in self.joe.run("circles") if row["kind"] == 2][0]
+        self.record = [row["id"] for row in self.joe.run("records", self.chart, str(NOTE))][0]
+
+    def sync(self, order=("ana", "joe")):
+        for _ in range(2):
+            for name in order:
+                getattr(self, name).sync()
+
+    def expect_same(self, when):
+        mine, theirs = self.joe.run("states"), self.ana.json("verify", "--state")
+        expect(self.chart in mine and len(mine) >= 2, "the chart and the agency's circle: %s" % mine)
+        for circle, state in mine.items():
+            expect(theirs[circle] == state, "%s: %s is %s and %s" % (when, circle, theirs[circle], state))
+
+    def edit_apart(self, turn):
+        """Both write without a network: one field each, a field that both write, sets and keys."""
+        self.ana.ok("visit", "edit", self.visit, "response=Ana, turn %d" % turn, "plan_next=Call on day %d" % turn,
+                    "skills_practised+=breathing")
+        self.joe.write(self.chart, edit(self.record, RESPONSE, "Joe, turn %d" % turn),
+                       edit(self.record, SKILLS, "walking", ADD), edit(self.record, SKILLS, "breathing", ADD),
+                       edit(self.record, UNKNOWN, "worse", KEYED, key="sleep"),
+                       edit(self.record, UNKNOWN, "said once", APPEND), edit(self.record, UNKNOWN, [turn, None, True]))
+        self.joe.write(self.chart, edit(self.record, SKILLS, "walking", DROP))
+
+
 def every_vector_is_read_and_written_alike(_):
-    done = subprocess.run([node(), "--test", "--test-reporter=tap"] + sorted(glob.glob(CLIENT + "/test/*.test.js")), cwd=CLIENT, capture_output=True, text=True)
+    done = subprocess.run([node(), "--test", "--test-reporter=tap"] + sorted(glob.glob(CLIENT + "/test/*.test.js")),
+                          cwd=CLIENT, capture_output=True, text=True)
     expect(done.returncode == 0, done.stdout + done.stderr)
     passed = re.search(r"^# pass (\d+)$", done.stdout, re.M)
-    expect(passed and int(passed.group(1)) >= 9, "the tests of client/js ran: %s" % done.stdout[-500:])
+    expect(passed and int(passed.group(1)) >= 14, "the tests of client/js ran: %s" % done.stdout[-500:])
+
+
+def both_clients_edit_a_visit_apart_and_agree_in_either_order(lab):
+    chart = Chart(lab)
+    chart.expect_same("after the first sync")
+    for turn, order in enumerate((("ana", "joe"), ("joe", "ana"))):
+        chart.edit_apart(turn)
+        chart.sync(order)
+        chart.expect_same("%s first" % order[0])
+        conflicts = chart.ana.json("visit", "show", chart.visit)["conflicts"]
+        response = [row for row in conflicts if row["field"] == "response"]
+        texts = sorted(value["value"] for value in response[0]["values"])
+        expect(texts == ["Ana, turn %d" % turn, "Joe, turn %d" % turn], "both texts are kept: %s" % conflicts)
+        seen = unsettled(chart.joe, chart.chart, chart.record)
+        expect(seen["isUnsettled"] and sorted(of["value"] for of in seen["values"]) == texts, str(seen))
+        chart.joe.write(chart.chart, edit(chart.record, RESPONSE, "settled by Joe"))
+        chart.sync(order)
+        chart.expect_same("settled")
+        shown = chart.ana.json("visit", "show", chart.visit)
+        expect([row for row in shown["conflicts"] if row["field"] == "response"] == [], "settled here too: %s" % shown)
+        expect(shown["fields"]["response"] == "settled by Joe", str(shown["fields"]))
+    for laptop in (chart.ana, chart.founder):
+        laptop.sync()
+        expect(laptop.json("verify")["ok"], "what the other client wrote stands up to every check")
+    expect(chart.joe.sync() == {"sent": 0, "received": 0, "refused": 0}, "nothing is left")
 
 
 if __name__ == "__main__":
-    main([every_vector_is_read_and_written_alike])
+    main([every_vector_is_read_and_written_alike, both_clients_edit_a_visit_apart_and_agree_in_either_order])

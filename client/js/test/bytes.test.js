@@ -6,6 +6,7 @@ import test from "node:test";
 import { changeId, changeOpen, changeSeal, changeVerify, mark } from "../src/change.js";
 import { dictionaryBytes } from "../src/dictionary.js";
 import { concat, fromHex, toHex } from "../src/bytes.js";
+import { checkReceipt, digestAdd, readFrames, writeFrame } from "../src/frames.js";
 import { inviteKeys, readCode, writeCode } from "../src/invite.js";
 import { Channel } from "../src/noise.js";
 import { pack, paddedSize, unpack } from "../src/pack.js";
@@ -204,5 +205,43 @@ test("change: id, signature, encryption, chain", () => {
         const own = changeSeal(header, key, seal.signPair(fromHex(vector.sign_seed)).secret, fromHex(vector.text));
         changeVerify(own.id, own.signature, author);
         assert.equal(hex(changeOpen(header, own.sealed, key)), vector.text);
+    }
+});
+
+const FRAME_FIELDS = {
+    clock_ms: "clockMs", hub_sign_key: "hubSign", first_n: "firstN", up_to_date: "isUpToDate",
+    first_seq: "firstSeq", bytes_stored: "bytes", time_s: "timeS",
+};
+
+// As the vectors tell it: bytes in hexadecimal, numbers as text where they may be large.
+function told(value, like) {
+    if (value instanceof Uint8Array) return hex(value);
+    if (Array.isArray(value)) return value.map((item, i) => told(item, like[i]));
+    if (value && typeof value === "object")
+        return Object.fromEntries(Object.keys(like).map((key) => [key, told(value[key], like[key])]));
+    return typeof like === "string" ? String(value) : value;
+}
+
+test("frames: one of each type, receipts, the digest", () => {
+    for (const { name: type, bytes, ...vector } of cases("frames")) {
+        if (type === "digest") {
+            const digest = vector.ids.reduce((sum, id) => digestAdd(sum, fromHex(id)), new Uint8Array(8));
+            assert.equal(hex(digest), vector.digest);
+            continue;
+        }
+        const { agency, incarnation, hub_sign_key: hubSign, hash: _, ...fields } = vector;
+        const like = type === "ACK" ? fields : vector;
+        const [frame, ...more] = readFrames(fromHex(bytes));
+        assert.equal(more.length, 0);
+        assert.equal(frame.type, type);
+        for (const [key, value] of Object.entries(like))
+            assert.deepEqual(told(frame[FRAME_FIELDS[key] ?? key], value), value, `${type} ${key}`);
+        if (["HELLO", "PUSH", "PULL", "ROSTER", "CIRCLE", "INVITE", "CREDIT", "ERROR", "BYE"].includes(type))
+            assert.equal(hex(writeFrame(frame)), bytes);
+        if (type === "ACK") {
+            checkReceipt(frame, fromHex(agency), fromHex(incarnation), fromHex(hubSign));
+            assert.throws(() => checkReceipt(frame, fromHex(agency), new Uint8Array(8), fromHex(hubSign)),
+                          { kind: "signature" });
+        }
     }
 });
