@@ -27,6 +27,15 @@ if [ "$1" != build ] && command -v node >/dev/null && command -v npm >/dev/null 
     fi
 fi
 
+# A browser runs those tests too, if it can be had.
+if [ "$1" != build ] && [ -d "$js/node_modules" ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo 'Installing: chromium'
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy --no-install-recommends chromium >/dev/null 2>&1 ||
+        echo 'Chromium could not be installed: the tests in a browser will be skipped.' >&2
+fi
+
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
     for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl; do

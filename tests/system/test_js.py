@@ -107,6 +107,17 @@ def every_vector_is_read_and_written_alike(_):
     expect(passed and int(passed.group(1)) >= 14, "the tests of client/js ran: %s" % done.stdout[-500:])
 
 
+def every_vector_is_read_alike_in_a_browser(_):
+    program, browser = node(), shutil.which("chromium")
+    if not browser:
+        raise Skipped("needs Chromium")
+    done = subprocess.run([program, os.path.join("test", "browser.js"), browser], cwd=CLIENT, capture_output=True,
+                          text=True, timeout=120)
+    expect(done.returncode == 0, done.stdout + done.stderr)
+    passed = re.search(r"^# pass (\d+)$", done.stdout, re.M)
+    expect(passed and int(passed.group(1)) >= 14, "the tests ran in the page: %s" % done.stdout)
+
+
 def both_clients_edit_a_visit_apart_and_agree_in_either_order(lab):
     chart = Chart(lab)
     chart.expect_same("after the first sync")
@@ -133,4 +144,5 @@ def both_clients_edit_a_visit_apart_and_agree_in_either_order(lab):
 
 
 if __name__ == "__main__":
-    main([every_vector_is_read_and_written_alike, both_clients_edit_a_visit_apart_and_agree_in_either_order])
+    main([every_vector_is_read_and_written_alike, every_vector_is_read_alike_in_a_browser,
+          both_clients_edit_a_visit_apart_and_agree_in_either_order])

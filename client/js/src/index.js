@@ -161,7 +161,7 @@ export class Device {
         if (isOther) this.cursor = new Uint8Array(0);
         this.incarnation = frame.incarnation.slice();
         this.clockOffsetMs = frame.clockMs - Date.now();
-        for (const state of this.states.values()) state.refused = null;
+        for (const state of this.states.values()) Object.assign(state, { refused: null, isSentAnew: false });
     }
 
     #takeRoster(frame) {
@@ -211,7 +211,10 @@ export class Device {
                 (line.n === 0 || equal(state.ownLog()[line.n - 1].id, line.head));
             check(isOurs, "forked", "the hub has other changes of this device");
             report.sent += Math.max(0, line.n - state.acked);
-            state.acked = Math.max(state.acked, line.n);
+            // Of a hub that was restored a receipt may say less than one before.
+            const isSame = state.ackedBy && equal(state.ackedBy, this.incarnation);
+            state.acked = isSame ? Math.max(state.acked, line.n) : line.n;
+            state.ackedBy = this.incarnation;
         }
     }
 
@@ -219,7 +222,11 @@ export class Device {
         report.refused++;
         check(frame.kind !== ACK_ROSTER, reasonName(frame.reason), "the hub refused the enrolment");
         if (frame.kind !== ACK_CHAIN || frame.device !== this.device) return;
-        this.#stateOf(frame.circle).refused = { n: frame.n, reason: reasonName(frame.reason) };
+        const state = this.#stateOf(frame.circle);
+        const isLost = reasonName(frame.reason) === "gap" && !state.isSentAnew;
+        // The hub has less than it said, as after a restore: it is sent all, once in a session.
+        if (isLost) Object.assign(state, { acked: 0, isSentAnew: true });
+        else state.refused = { n: frame.n, reason: reasonName(frame.reason) };
     }
 
     #leaveIfOut(state) {
@@ -289,7 +296,7 @@ export class Device {
             home: this.home, roster: this.roster.entries, incarnation: this.incarnation, cursor: this.cursor,
             digest: this.digest, clockOffsetMs: Math.round(this.clockOffsetMs), hlc: this.own.hlc,
             states: [...this.states.values()].map((state) => ({
-                entries: state.circle.entries, keys: [...state.keys], acked: state.acked, isOut: state.isOut ?? false,
+                entries: state.circle.entries, keys: [...state.keys], acked: state.acked, ackedBy: state.ackedBy, isOut: state.isOut,
                 logs: [...state.logs].map(([device, log]) => [device, log.map((change) => [
                     change.class, change.epoch, change.sealed, change.signature, change.id])]),
             })),
@@ -314,7 +321,7 @@ export class Device {
         state.keys = new Map(saved.keys);
         state.logs = new Map(saved.logs.map(([device, log]) => [device, log.map(
             ([changeClass, epoch, sealed, signature, id]) => ({ class: changeClass, epoch, sealed, signature, id }))]));
-        Object.assign(state, { acked: saved.acked, isOut: saved.isOut });
+        Object.assign(state, { acked: saved.acked, ackedBy: saved.ackedBy, isOut: saved.isOut });
         state.merge(this.roster);
         this.states.set(toHex(state.circle.id), state);
     }

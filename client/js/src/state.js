@@ -20,7 +20,11 @@ export class CircleState {
         this.keys = new Map(); // by epoch
         this.logs = new Map(); // by device: changes, n - 1 is the index
         this.acked = 0; // through which own n the hub has it
+        this.ackedBy = null; // the incarnation that said so
+        this.isOut = false; // the device was taken out
+        this.isSentAnew = false; // in this session
         this.refused = null; // { n, reason }
+        this.told = { n: 0, seen: new Map(), heads: null }; // by the first n own changes
         this.restart();
     }
 
@@ -184,14 +188,12 @@ export class CircleState {
 
     /** What the own log has named as seen so far, and the heads it named last. */
     #named() {
-        const seen = new Map();
-        let heads = null;
-        this.ownLog().forEach((_, i) => {
-            const payload = this.#read(this.own.device, i + 1);
-            payload?.seen.forEach((dot) => seen.set(dot.device, dot.n));
-            heads = payload?.heads ?? heads;
-        });
-        return { seen, heads };
+        for (; this.told.n < this.ownLog().length; this.told.n++) {
+            const payload = this.#read(this.own.device, this.told.n + 1);
+            payload?.seen.forEach((dot) => this.told.seen.set(dot.device, dot.n));
+            this.told.heads = payload?.heads ?? this.told.heads;
+        }
+        return this.told;
     }
 
     #seenSince(roster, named) {
