@@ -32,7 +32,8 @@ if [ "$1" != build ] && [ -d "$js/node_modules" ] && command -v apt-get >/dev/nu
     as_root=
     [ "$(id -u)" = 0 ] || as_root=sudo
     echo 'Installing: chromium'
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -qy --no-install-recommends chromium >/dev/null 2>&1 ||
+    export DEBIAN_FRONTEND=noninteractive
+    { $as_root apt-get update -q && $as_root apt-get install -qy --no-install-recommends chromium; } >/dev/null 2>&1 ||
         echo 'Chromium could not be installed: the tests in a browser will be skipped.' >&2
 fi
 

@@ -143,6 +143,53 @@ def both_clients_edit_a_visit_apart_and_agree_in_either_order(lab):
     expect(chart.joe.sync() == {"sent": 0, "received": 0, "refused": 0}, "nothing is left")
 
 
+def what_was_taken_from_it_is_gone_and_comes_back_when_it_is_let_in_again(lab):
+    chart = Chart(lab)
+    chart.joe.write(chart.chart, edit(chart.record, RESPONSE, "written in the first epoch"))
+    chart.sync()
+    chart.ana.ok("withdraw", "Maria Lopez", "Joe Park")
+    chart.ana.sync()
+    chart.joe.sync()
+    left = next(row for row in chart.joe.run("circles") if row["id"] == chart.chart)
+    expect((left["records"], left["hasKey"], left["mayWrite"]) == (0, False, False), "nothing is left: %s" % left)
+    expect(chart.joe.sync() == {"sent": 0, "received": 0, "refused": 0}, "both sides agree about what it has")
+    chart.ana.ok("visit", "edit", chart.visit, "plan_next=Written while Joe was out")
+    chart.ana.ok("grant", "Maria Lopez", "Joe Park")
+    chart.sync()
+    chart.expect_same("let in again")
+    chart.joe.write(chart.chart, edit(chart.record, SKILLS, "written in the second epoch", ADD))
+    chart.sync()
+    chart.expect_same("written again")
+    expect("written in the second epoch" in str(chart.ana.json("visit", "show", chart.visit)["fields"]), "it arrived")
+    expect(chart.joe.sync() == {"sent": 0, "received": 0, "refused": 0}, "nothing is sent twice")
+
+
+def a_device_that_was_ended_keeps_nothing(lab):
+    chart = Chart(lab)
+    number = next(str(of["number"]) for of in chart.ana.json("device", "list") if of["person"] == "Joe Park")
+    chart.founder.ok("device", "revoke", number, "--reason", "lost")
+    chart.founder.sync()
+    chart.joe.sync()
+    circles = chart.joe.run("circles")
+    expect(circles and all(row["records"] == 0 and not row["hasKey"] for row in circles), str(circles))
+
+
+def many_changes_travel_both_ways(lab):
+    """More than one message and more than one window, and the hub is killed in between."""
+    chart = Chart(lab)
+    for turn in range(4):
+        for _ in range(10):
+            chart.ana.ok("visit", "edit", chart.visit, "what_was_done=" + os.urandom(7000).hex())
+        chart.joe.run("many", chart.chart, json.dumps(edit(chart.record, UNKNOWN, "x" * 3000)), "60")
+        if turn == 2:
+            chart.founder.lab.hubs[0].kill()
+            chart.founder.lab.hubs[0].start()
+        chart.sync()
+        chart.expect_same("turn %d" % turn)
+
+
 if __name__ == "__main__":
     main([every_vector_is_read_and_written_alike, every_vector_is_read_alike_in_a_browser,
-          both_clients_edit_a_visit_apart_and_agree_in_either_order])
+          both_clients_edit_a_visit_apart_and_agree_in_either_order,
+          what_was_taken_from_it_is_gone_and_comes_back_when_it_is_let_in_again, a_device_that_was_ended_keeps_nothing,
+          many_changes_travel_both_ways])

@@ -55,6 +55,16 @@ function answer(request, response, done) {
     }
 }
 
+// What the browser began may still write for a moment.
+function remove(folder, tries = 50) {
+    try {
+        rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+        if (tries === 0) throw error;
+        setTimeout(() => remove(folder, tries - 1), 100);
+    }
+}
+
 function run(chromium) {
     const profile = mkdtempSync(join(tmpdir(), "kith-page-"));
     return new Promise((resolve, reject) => {
@@ -64,14 +74,14 @@ function run(chromium) {
             const url = `http://127.0.0.1:${server.address().port}/`;
             const browser = spawn(chromium, ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
                                              "--disable-dev-shm-usage", `--user-data-dir=${profile}`, url],
-                                  { stdio: "ignore" });
+                                  { stdio: "ignore", detached: true });
             browser.on("error", reject);
             run.stop = () => {
                 clearTimeout(timer);
                 server.closeAllConnections();
                 server.close();
-                browser.once("exit", () => rmSync(profile, { recursive: true, force: true, maxRetries: 5 }));
-                browser.kill();
+                browser.once("exit", () => remove(profile));
+                process.kill(-browser.pid, "SIGKILL");
             };
         });
     }).finally(() => run.stop?.());

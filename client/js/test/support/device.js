@@ -19,6 +19,10 @@ const COMMANDS = {
     circles: () => tell(device.circles()),
     records: (circle, type) => tell(device.records(circle, type ? Number(type) : null)),
     states: () => tell(Object.fromEntries(device.circles().map(({ id }) => [id, device.stateHash(id)]))),
+    many: (circle, edit, count) => {
+        for (let i = 0; i < Number(count); i++) device.write(circle, [{ ...JSON.parse(edit), value: [i, JSON.parse(edit).value] }]);
+        tell(device.unsent());
+    },
     write: (circle, edits) => tell(device.write(circle, JSON.parse(edits))),
 };
 
