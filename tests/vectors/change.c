@@ -215,6 +215,7 @@ static void rich_payload(struct buffer *out)
     buffer_clear(&value);
 }
 
+#define SIXTEEN   "sixteen bytes in"
 #define RECORD_11 "\xC4\x10\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11\x11"
 
 #define CASE(name, literal)                                                                        \
@@ -246,9 +247,33 @@ static const struct {
     CASE("keyed without key", "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x91\x94\x0E\x04\x90\xC3"),
     CASE("replaced falls",
          "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x91\x94\x0E\x00\x94\x02\x01\x01\x01\xC3"),
+    CASE("a record without operations", "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x90"),
+    CASE("dots beyond 2^53",
+         "\x94\x05\x92\x02\xCF\x10\x00\x00\x00\x00\x00\x00\x01\xC0\x93" RECORD_11
+         "\x06\x91\x94\x0E\x00\x94\x01\xCF\x10\x00\x00\x00\x00\x00\x00\x00"
+         "\x01\xCF\x10\x00\x00\x00\x00\x00\x00\x01\xC3"),
+    CASE("a roster seq that is too large",
+         "\x94\x05\x90\x94\xCE\x01\x00\x00\x00\xC4\x10" SIXTEEN "\x01\xC4\x10" SIXTEEN "\x90"),
+    CASE("a field that is too large",
+         "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x91\x94\xCE\x00\x01\x00\x00\x00\x90\xC3"),
     CASE("a value in a longer form",
          "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x91\x94\x0E\x00\x90\xCC\x01"),
 };
+
+/* `len`: of the key as it is encoded. */
+static void tell_key(struct vectors *vectors, const char *name, size_t len)
+{
+    static const uint8_t head[] = "\x94\x05\x90\xC0\x93" RECORD_11 "\x06\x91\x95\x0E\x04\x90\xC3";
+    uint8_t key[UINT8_MAX];
+    struct buffer text;
+
+    memset(key, 'k', sizeof key);
+    buffer_init(&text, CHANGE_TEXT_MAX);
+    buffer_add(&text, head, sizeof head - 1);
+    wire_put_text(&text, bytes_of(key, len - 2));
+    tell_payload(vectors, name, buffer_view(&text));
+    buffer_clear(&text);
+}
 
 void vectors_payload(struct vectors *vectors)
 {
@@ -258,6 +283,8 @@ void vectors_payload(struct vectors *vectors)
     rich_payload(&text);
     tell_payload(vectors, "all kinds of operations", buffer_view(&text));
     buffer_clear(&text);
+    tell_key(vectors, "the longest key", UINT8_MAX);
+    tell_key(vectors, "a key that is too long", UINT8_MAX + 1);
     for (size_t i = 0; i < COUNT_OF(payloads); i++)
         tell_payload(vectors, payloads[i].name, bytes_of(payloads[i].ptr, payloads[i].len));
 }

@@ -7,7 +7,7 @@ import { encode, Reader } from "./wire.js";
 
 const ENTRY_MAX = 16384;
 const SIGNATURE_BYTES = 64;
-const SEQ_MAX = 2 ** 32 - 1;
+const SEQ_MAX = 16777215;
 
 /** { seq, prev, hash, signature, body }: `body` is a Reader of the items that are left. */
 export function openEntry(bytes, tag, items) {

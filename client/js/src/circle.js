@@ -77,7 +77,7 @@ const CONTENTS = {
 export function readEntry(bytes) {
     const link = openEntry(bytes, TAG, 8);
     const { body } = link;
-    const head = { author: readNumber(body), rosterSeq: body.uint(2 ** 32 - 1, 1), time: body.u64(),
+    const head = { author: readNumber(body), rosterSeq: body.uint(NUMBER_MAX, 1), time: body.u64(),
                    type: body.uint() };
     const content = CONTENTS[head.type];
     check(content, "unknown_type");

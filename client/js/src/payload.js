@@ -13,15 +13,17 @@ const SEEN_MAX = 4096;
 const REPLACED_MAX = 256;
 const OPS_MAX = 4096;
 const NUMBER_MAX = 65535;
+const KEY_MAX = 255;
+const SEQ_MAX = 16777215;
 const HEAD_BYTES = 16;
 
 function readHeads(reader) {
     if (reader.nil()) return null;
     reader.arrayOf(4);
     return {
-        rosterSeq: reader.uint(2 ** 32 - 1),
+        rosterSeq: reader.uint(SEQ_MAX),
         roster: reader.binOf(HEAD_BYTES),
-        circleSeq: reader.uint(2 ** 32 - 1),
+        circleSeq: reader.uint(SEQ_MAX),
         circle: reader.binOf(HEAD_BYTES),
     };
 }
@@ -32,7 +34,7 @@ function readOp(reader, record, type) {
     check(items === (op.kind === KEYED ? 5 : 4), "malformed", "an operation has four items or five");
     op.replaced = readDots(reader, REPLACED_MAX);
     op.value = reader.raw();
-    if (op.kind === KEYED) op.key = reader.raw();
+    if (op.kind === KEYED) op.key = reader.raw(KEY_MAX);
     return op;
 }
 
@@ -47,7 +49,9 @@ export function readPayload(text) {
     for (let i = 0; i < items / 3; i++) {
         const record = reader.binOf(16);
         const type = reader.uint(NUMBER_MAX);
-        for (let left = reader.array(); left > 0; left--) ops.push(readOp(reader, record, type));
+        const count = reader.array(OPS_MAX);
+        check(count > 0, "malformed", "a record without operations");
+        for (let left = count; left > 0; left--) ops.push(readOp(reader, record, type));
         check(ops.length <= OPS_MAX, "too_large");
     }
     reader.end();

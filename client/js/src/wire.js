@@ -2,7 +2,7 @@
 // msgpack in its one accepted form (docs/protocol.md, section 4.1): what is written and what is read
 // is the shortest form, without floats and extensions. A reader can give a value as the bytes that
 // it stands in: those are what is hashed and compared.
-import { check, compare, concat, utf8 } from "./bytes.js";
+import { check, concat, utf8 } from "./bytes.js";
 
 export const NESTING_MAX = 8;
 export const ITEMS_MAX = 65535;
@@ -251,7 +251,8 @@ export function decode(bytes) {
 
 // --- dots
 
-export const dotOrder = (a, b) => a.device - b.device || a.n - b.n;
+/** A number beyond 2^53 is a bigint: both compare with each other. */
+export const dotOrder = (a, b) => a.device - b.device || (a.n < b.n ? -1 : a.n > b.n ? 1 : 0);
 
 /** [device, n, ...], ascending. */
 export function readDots(reader, max) {
@@ -259,7 +260,8 @@ export function readDots(reader, max) {
     check(items % 2 === 0 && items / 2 <= max, "malformed", "dots come in pairs");
     const dots = [];
     for (let i = 0; i < items / 2; i++) {
-        const dot = { device: reader.uint(16777215, 1), n: reader.uint(undefined, 1) };
+        const dot = { device: reader.uint(16777215, 1), n: small(reader.u64()) };
+        check(dot.n > 0, "malformed", "changes are counted from 1");
         check(i === 0 || dotOrder(dots[i - 1], dot) < 0, "malformed", "dots ascend");
         dots.push(dot);
     }
@@ -267,5 +269,3 @@ export function readDots(reader, max) {
 }
 
 export const dotItems = (dots) => dots.flatMap((dot) => [dot.device, dot.n]);
-
-export { compare };
