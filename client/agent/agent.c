@@ -26,7 +26,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/agent/holder.h"
 #include "client/agent/pace.h"
 #include "client/agent/socket.h"
 #include "client/agent/unlock.h"
