@@ -523,7 +523,8 @@ KITH_API void kith_caseload_free(struct kith_caseload **caseload);
 /* What waits for this person, the most urgent first. */
 struct kith_task {
     const char *kind; /* concern, note, returned, late_edits, cosign, voided, duplicate, conflict,
-                         follow_up, referral, goal, credential, authorization, task */
+                         follow_up, referral, goal, credential, authorization, consent, plan,
+                         supervision, task */
     const char *due;  /* a date, "" if at once */
     const char *text; /* as a person would say it */
     const char *type; /* of the record it is about */
@@ -565,6 +566,83 @@ struct kith_units {
 KITH_API int kith_units(struct kith *kith, const char *from, const char *to,
                         struct kith_units **units);
 KITH_API void kith_units_free(struct kith_units **units);
+
+/* Reports, reckoned anew from the records each time. Days as for kith_units. */
+
+/* Why visits do not count yet. */
+struct kith_why {
+    const char *text;
+    uint64_t visits;
+    int64_t minutes;
+};
+struct kith_worker {
+    const char *person; /* "" for all together */
+    uint64_t visits;    /* that are not voided; also where nobody was met */
+    uint64_t contacts;  /* that took place */
+    uint64_t people;    /* with whom */
+    uint64_t due;       /* notes that are signed, or should be by now */
+    uint64_t on_time;   /* of these, signed in time */
+    uint64_t counting;  /* visits */
+    int64_t minutes;    /* of visits that count */
+    int64_t units_tenths;
+    size_t why_count;
+    const struct kith_why *whys;
+};
+struct kith_productivity {
+    size_t count;
+    const struct kith_worker *workers; /* by name */
+    struct kith_worker total;
+};
+KITH_API int kith_productivity(struct kith *kith, const char *from, const char *to,
+                               struct kith_productivity **report);
+KITH_API void kith_productivity_free(struct kith_productivity **report);
+
+/* What signed notes say about goals. */
+struct kith_progress_step {
+    char visit[KITH_ID_TEXT];
+    const char *date;
+    const char *word; /* worse, same, better, reached; "" if the note does not say */
+};
+struct kith_goal_progress {
+    char id[KITH_ID_TEXT];
+    char participant[KITH_ID_TEXT];
+    const char *name; /* the participant's */
+    const char *text;
+    const char *domain;
+    const char *status;
+    size_t step_count;
+    const struct kith_progress_step *steps; /* by day */
+};
+struct kith_progress {
+    size_t count;
+    const struct kith_goal_progress *goals; /* by participant */
+};
+/* `participant` may be NULL. */
+KITH_API int kith_progress_of(struct kith *kith, const char *participant, const char *from,
+                              const char *to, struct kith_progress **report);
+KITH_API void kith_progress_free(struct kith_progress **report);
+
+/* Training and supervision, and what the rules in force today ask. */
+struct kith_asked {
+    const char *what;   /* training, a category of it, supervision, sessions */
+    const char *unit;   /* hours, sessions */
+    const char *since;  /* what was before that day does not count; "" for ever */
+    int64_t has_tenths; /* of the unit */
+    int64_t asked_tenths;
+};
+struct kith_trained {
+    const char *person;
+    uint32_t number; /* the person's */
+    size_t count;
+    const struct kith_asked *asked;
+};
+struct kith_training {
+    const char *rules; /* whose */
+    size_t count;
+    const struct kith_trained *people; /* of whom something is known here, by name */
+};
+KITH_API int kith_training(struct kith *kith, struct kith_training **report);
+KITH_API void kith_training_free(struct kith_training **report);
 
 /* Exports: a file of signed visits between two days, both included, for somebody outside. */
 struct kith_export_options {

@@ -167,7 +167,8 @@ __attribute__((format(printf, 5, 6))) static void add_task(struct overview *over
     task->type = over->type->word;
     task->is_overdue = *due && strcmp(due, over->today) < 0;
     task->name = chart ? chart->shown.name : "";
-    id_write(found->record.id, task->id);
+    if (found->record.type)
+        id_write(found->record.id, task->id);
     if (chart)
         memcpy(task->participant, chart->shown.id, sizeof task->participant);
 }
@@ -398,6 +399,24 @@ static bool take_plan(void *owner, const struct found_record *found)
         !is_word(field_text(over->type, &found->record, "status"), "ended"))
         add_task(over, "authorization", found, date, "the authorization for %s ends",
                  name_of(over, found));
+    if (take_date(field_text(over->type, &found->record, "effective_to"), date) &&
+        strcmp(date, soon) <= 0 &&
+        !is_word(field_text(over->type, &found->record, "status"), "ended"))
+        add_task(over, "plan", found, date, "a plan of %s ends", name_of(over, found));
+    return !over->err;
+}
+
+static bool take_consent(void *owner, const struct found_record *found)
+{
+    struct overview *over = owner;
+    char date[DATE_CHARS + 1];
+    char soon[MOMENT_TEXT_MAX];
+
+    date_after(home_now_ms(over->kith), AUTHORIZATION_DAYS, soon);
+    if (take_date(field_text(over->type, &found->record, "expires"), date) &&
+        strcmp(date, soon) <= 0 && strcmp(date, over->today) >= 0 &&
+        !field_flag(over->type, &found->record, "revoked"))
+        add_task(over, "consent", found, date, "a consent of %s ends", name_of(over, found));
     return !over->err;
 }
 
@@ -442,6 +461,7 @@ static void duplicate_task(void *owner, const struct identity_card *older,
     char older_id[KITH_ID_TEXT];
 
     memcpy(found.circle, newer->circle, ID_BYTES);
+    found.record.type = RECORD_PARTICIPANT;
     memcpy(found.record.id, newer->circle, ID_BYTES);
     id_write(newer->circle, newer_id);
     id_write(older->circle, older_id);
@@ -463,6 +483,54 @@ static void duplicate_tasks(struct overview *over)
         duplicates_each(&over->duplicates, duplicate_task, over);
 }
 
+/* The last day of this month. */
+static void month_end(const struct overview *over, char date[static MOMENT_TEXT_MAX])
+{
+    time_t now = (time_t)(home_now_ms(over->kith) / 1000);
+    struct tm day;
+
+    (void)localtime_r(&now, &day);
+    day.tm_mon++;
+    day.tm_mday = 0;
+    day.tm_hour = 12;
+    day.tm_isdst = -1;
+    (void)mktime(&day);
+    (void)strftime(date, MOMENT_TEXT_MAX, "%Y-%m-%d", &day);
+}
+
+/* Supervision that the rules ask for this month and that has not been, for whoever has it or gives
+ * it. */
+static enum kith_err supervision_tasks(struct overview *over)
+{
+    const struct roster *roster = replica_roster(over->kith->replica);
+    uint32_t self = replica_person(over->kith->replica);
+    struct kith_training *report = NULL;
+    struct found_record nothing = {0};
+    char due[MOMENT_TEXT_MAX];
+    enum kith_err err = (enum kith_err)kith_training(over->kith, &report);
+
+    if (err)
+        return err;
+    month_end(over, due);
+    over->type = schema_type("supervision");
+    for (size_t i = 0; i < report->count; i++) {
+        const struct kith_trained *person = &report->people[i];
+        const struct roster_person *listed = roster_person(roster, person->number);
+        if (person->number != self && !(listed && listed->supervisor == self))
+            continue;
+        for (size_t k = 0; k < person->count; k++) {
+            const struct kith_asked *asked = &person->asked[k];
+            if (strcmp(asked->unit, "sessions") != 0 || asked->has_tenths >= asked->asked_tenths)
+                continue;
+            add_task(over, "supervision", &nothing, due,
+                     "%s has had %d of %d sessions of supervision this month", person->person,
+                     (int)(asked->has_tenths / 10), (int)(asked->asked_tenths / 10));
+        }
+    }
+    kith_training_free(&report);
+    return over->err;
+}
+
 /* All of it */
 
 static const struct {
@@ -474,6 +542,7 @@ static const struct {
     {"goal", take_goal, false},        {"referral", take_referral, true},
     {"concern", take_concern, true},   {"credential", take_credential, true},
     {"plan", take_plan, true},         {"task", take_task, true},
+    {"consent", take_consent, true},
 };
 
 static enum kith_err read_all(struct overview *over)
@@ -498,6 +567,8 @@ static enum kith_err read_all(struct overview *over)
         follow_ups(over);
     if (!err && over->wants_tasks)
         duplicate_tasks(over);
+    if (!err && over->wants_tasks)
+        err = supervision_tasks(over);
     return err ? err : over->err;
 }
 

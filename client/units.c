@@ -170,12 +170,14 @@ static struct chart_facts *chart_of(struct units_made *made, const uint8_t circl
     return chart;
 }
 
-static bool is_on_time(const struct visit *visit, const struct rules *rules)
+static void judge_time(struct units_made *made, const struct visit *visit, struct unit_work *work)
 {
+    const struct note_step *sign = visit->life.sign;
     int64_t due_ms;
+    bool has_due = rulebook_due(work->rules, visit, &due_ms);
 
-    return visit->life.sign && rulebook_due(rules, visit, &due_ms) &&
-           (int64_t)visit->life.sign->time_ms <= due_ms;
+    work->is_on_time = sign && has_due && (int64_t)sign->time_ms <= due_ms;
+    work->is_due = sign || (has_due && (int64_t)home_now_ms(made->kith) > due_ms);
 }
 
 static void show_work(struct units_made *made, const struct visit *visit, struct unit_work *work)
@@ -219,7 +221,9 @@ static bool take_visit(void *owner, const struct found_record *found)
     memcpy(work->visit, found->record.id, ID_BYTES);
     show_work(made, &visit, work);
     work->why = why_not(made, &visit, work);
-    work->is_on_time = is_on_time(&visit, work->rules);
+    judge_time(made, &visit, work);
+    struct bytes result = visit_text(&visit, RECORD_VISIT, VISIT_RESULT);
+    work->is_contact = result.len == 0 || bytes_equal(result, bytes_text("done"));
     work->group = copy_bytes(made, visit_text(&visit, RECORD_VISIT, VISIT_GROUP));
     work->line_end = copy_bytes(made, visit_text(&visit, RECORD_VISIT, VISIT_END));
     if (!visit_span(&visit, &work->start_ms, &work->end_ms))

@@ -49,6 +49,8 @@ struct unit_work {
     struct chart_facts *chart;
     enum unit_why why;
     bool is_on_time;    /* signed before it was due; of a draft: not */
+    bool is_due;        /* signed, or to be signed by now */
+    bool is_contact;    /* somebody was met */
     bool is_over_limit; /* beyond the units that the rules allow a day */
     int64_t start_ms;   /* 0 while the times are not known, like the end */
     int64_t end_ms;

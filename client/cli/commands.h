@@ -68,6 +68,13 @@
     X("Records", "caseload", "", "The people you work with", overview_caseload)                    \
     X("Records", "units", "--from DATE --to DATE",                                                 \
       "Minutes and units of visits, and which of them count", overview_units)                      \
+    X("Records", "report productivity", "--from DATE --to DATE",                                   \
+      "Visits, people, minutes and units of each worker, and why some do not count",               \
+      report_productivity)                                                                         \
+    X("Records", "report goals", "--from DATE --to DATE [--participant PERSON]",                   \
+      "How goals go, by what signed notes say", report_goals)                                      \
+    X("Records", "report training", "", "Training and supervision against what is asked",          \
+      report_training)                                                                             \
     X("Records", "export billing",                                                                 \
       "--from DATE --to DATE --to-file FILE [--participant PERSON] [--again]",                     \
       "Write what can be billed, and what changed since, as a CSV file", export_billing)           \

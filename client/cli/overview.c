@@ -93,7 +93,7 @@ static void tasks_show(const struct show *show, const struct kith_tasks *tasks)
             (void)fputs("  ", show->out);
             show_text(show, SHOW_STRONG, task->name);
         }
-        (void)fprintf(show->out, "  (%s %.10s)\n", task->type, task->id);
+        (void)fprintf(show->out, "  (%s%s%.10s)\n", task->type, *task->id ? " " : "", task->id);
     }
     if (tasks->count == 0)
         cli_remark("Nothing waits for you.");
