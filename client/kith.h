@@ -648,11 +648,16 @@ KITH_API void kith_training_free(struct kith_training **report);
 struct kith_export_options {
     const char *from;
     const char *to;
-    const char *path;        /* of a file that is not there yet; it gets mode 0600 */
-    const char *participant; /* id prefix or name; NULL for everybody */
-    const char *recipient;   /* for whom; NULL for what is usual */
-    const char *purpose;     /* likewise */
-    bool is_again;           /* billing: also lines that were exported before, as they were */
+    const char *path;           /* of a file that is not there yet; it gets mode 0600 */
+    const char *participant;    /* id prefix or name; NULL for everybody */
+    const char *recipient;      /* for whom; NULL for what is usual */
+    const char *purpose;        /* likewise */
+    bool is_again;              /* billing: also lines that were exported before, as they were */
+    const char *const *through; /* chart: a program (NULL-terminated, found in PATH) that makes the
+                                   file of the page: it reads one and writes the other. NULL: the
+                                   page is the file. */
+    kith_progress *progress;    /* told every chart or visit; NULL */
+    void *owner;
 };
 /* What is not in the file, and why. */
 struct kith_left_out {
@@ -681,6 +686,12 @@ struct kith_export {
  * if nothing is left for want of it, NOT_ALLOWED. NOT_FOUND if there is nothing to write. */
 KITH_API int kith_export_billing(struct kith *kith, const struct kith_export_options *options,
                                  struct kith_export **made);
+/* One participant's record as a page of HTML, for reading and printing: who the person is, plans,
+ * goals, referrals, consents, and the signed notes with what was added to them, in order. `from`
+ * and `to` may be NULL. Without a recipient it is the person's own copy, which needs no consent;
+ * for anybody else 42 CFR Part 2 asks for one that names recipient and purpose: NOT_ALLOWED. */
+KITH_API int kith_export_chart(struct kith *kith, const struct kith_export_options *options,
+                               struct kith_export **made);
 /* Also after a failure: what was left out is in it. */
 KITH_API void kith_export_free(struct kith_export **made);
 

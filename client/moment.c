@@ -2,6 +2,7 @@
 #include "client/moment.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -181,4 +182,17 @@ bool moment_ms(const char *text, int64_t *ms)
         return false;
     *ms = ((int64_t)timegm(&day) - (int64_t)offset * 60) * 1000;
     return true;
+}
+
+void moment_write(uint64_t ms, char out[static MOMENT_TEXT_MAX])
+{
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm day;
+
+    (void)localtime_r(&seconds, &day);
+    size_t len = strftime(out, MOMENT_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &day);
+    long minutes = day.tm_gmtoff / 60;
+    long absolute = labs(minutes);
+    (void)snprintf(out + len, MOMENT_TEXT_MAX - len, "%c%02ld:%02ld", minutes < 0 ? '-' : '+',
+                   absolute / 60, absolute % 60);
 }

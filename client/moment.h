@@ -23,4 +23,7 @@ bool moment_read_time(const char *text, uint64_t now_ms, char out[static MOMENT_
  * 1970. False if it is neither. */
 bool moment_ms(const char *text, int64_t *ms);
 
+/* Milliseconds since 1970 as "2026-03-02T14:05:09-05:00", in the zone of this machine. */
+void moment_write(uint64_t ms, char out[static MOMENT_TEXT_MAX]);
+
 #endif

@@ -331,14 +331,25 @@ static bool make_list_room(struct kith_list *list, size_t *room)
     return true;
 }
 
-enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
-                              const struct schema_type *type, const struct found_record *found,
-                              struct kith_list *list, size_t *room)
+struct lister {
+    struct kith *kith;
+    struct store_txn *txn;
+    const struct schema_type *type;
+    const struct kith_filter *filter; /* NULL: none */
+    struct kith_list *list;
+    size_t room;
+    bool is_whole; /* each with all there is about it */
+    enum kith_err err;
+};
+
+static enum kith_err list_add(struct lister *lister, const struct found_record *found)
 {
+    struct kith_list *list = lister->list;
     struct kith_record *record = NULL;
-    enum kith_err err = make_list_room(list, room)
-                            ? show_record(kith, txn, type, found, false, &record)
-                            : KITH_MEMORY;
+    enum kith_err err =
+        make_list_room(list, &lister->room)
+            ? show_record(lister->kith, lister->txn, lister->type, found, lister->is_whole, &record)
+            : KITH_MEMORY;
 
     if (err)
         kith_record_free(&record);
@@ -347,15 +358,16 @@ enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
     return err;
 }
 
-struct lister {
-    struct kith *kith;
-    struct store_txn *txn;
-    const struct schema_type *type;
-    const struct kith_filter *filter;
-    struct kith_list *list;
-    size_t room;
-    enum kith_err err;
-};
+enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
+                              const struct schema_type *type, const struct found_record *found,
+                              struct kith_list *list, size_t *room)
+{
+    struct lister lister = {.kith = kith, .txn = txn, .type = type, .list = list, .room = *room};
+    enum kith_err err = list_add(&lister, found);
+
+    *room = lister.room;
+    return err;
+}
 
 static bool is_wanted(const struct kith_filter *filter, const struct kith_record *record)
 {
@@ -368,9 +380,9 @@ static bool list_visit(void *owner, const struct found_record *found)
     struct lister *lister = owner;
     struct kith_list *list = lister->list;
 
-    lister->err =
-        record_list_add(lister->kith, lister->txn, lister->type, found, list, &lister->room);
-    if (!lister->err && !is_wanted(lister->filter, list->records[list->count - 1]))
+    lister->err = list_add(lister, found);
+    if (!lister->err && lister->filter &&
+        !is_wanted(lister->filter, list->records[list->count - 1]))
         kith_record_free(&list->records[--list->count]);
     return !lister->err;
 }
@@ -383,6 +395,35 @@ static int compare_created(const void *a, const void *b)
     if (left->created_ms != right->created_ms)
         return left->created_ms < right->created_ms ? -1 : 1;
     return strcmp(left->id, right->id);
+}
+
+/* Fills a new list; `circle` NULL for all. */
+static enum kith_err list_all(struct lister *lister, const uint8_t *circle, struct kith_list **list)
+{
+    *list = calloc(1, sizeof **list);
+    if (!*list)
+        return KITH_MEMORY;
+    struct store_txn txn = store_begin(replica_store(lister->kith->replica), STORE_READ);
+    lister->txn = &txn;
+    lister->list = *list;
+    enum kith_err err = replica_each(&txn, lister->type->record, circle, list_visit, lister);
+    store_abort(&txn);
+    err = err ? err : lister->err;
+    if (err)
+        kith_list_free(list);
+    else if ((*list)->count > 0)
+        qsort((*list)->records, (*list)->count, sizeof *(*list)->records, compare_created);
+    return err;
+}
+
+enum kith_err record_list_chart(struct kith *kith, const char *word,
+                                const uint8_t circle[static ID_BYTES], struct kith_list **list)
+{
+    struct lister lister = {.kith = kith, .type = schema_type(word), .is_whole = true};
+    enum kith_err err = home_read_names(kith);
+
+    *list = NULL;
+    return err ? err : list_all(&lister, circle, list);
 }
 
 int kith_record_list(struct kith *kith, const char *word, const struct kith_filter *filter,
@@ -399,22 +440,9 @@ int kith_record_list(struct kith *kith, const char *word, const struct kith_filt
         err = home_read_names(kith);
     if (err || !lister.type)
         return err;
-    *list = calloc(1, sizeof **list);
-    if (!*list)
-        return KITH_MEMORY;
-    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
-    lister.txn = &txn;
-    lister.list = *list;
-    err = replica_each(&txn, lister.type->record, filter->participant ? circle : NULL, list_visit,
-                       &lister);
-    store_abort(&txn);
-    err = err ? err : lister.err;
+    err = list_all(&lister, filter->participant ? circle : NULL, list);
     if (!err)
         access_listed(kith, lister.type, (*list)->count);
-    if (err)
-        kith_list_free(list);
-    else if ((*list)->count > 0)
-        qsort((*list)->records, (*list)->count, sizeof *(*list)->records, compare_created);
     return err;
 }
 

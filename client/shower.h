@@ -37,6 +37,12 @@ MUST_USE enum kith_err record_list_add(struct kith *kith, struct store_txn *txn,
                                        const struct found_record *found, struct kith_list *list,
                                        size_t *room);
 
+/* All records of a type in one chart, each with all there is about it, the oldest first: for an
+ * export, which says in the device's log what was read. Freed with kith_list_free. */
+MUST_USE enum kith_err record_list_chart(struct kith *kith, const char *word,
+                                         const uint8_t circle[static ID_BYTES],
+                                         struct kith_list **list);
+
 /* Fills in what a visit has beyond its fields: in client/show_note.c. */
 MUST_USE enum kith_err show_note(struct shower *shower, const struct visit *visit);
 

@@ -2,56 +2,11 @@
 /* Bundles: the exchange by file, and how far it is. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "client/cli/alarms.h"
+#include "client/cli/bar.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
-
-#define BAR_WIDTH 30
-
-/* Shown once it has taken a second, on a terminal. */
-struct bar {
-    const char *text;
-    time_t begun_s;
-    bool is_shown;
-};
-
-static time_t now_s(void)
-{
-    struct timespec now;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec;
-}
-
-static struct bar bar_begin(const char *text)
-{
-    return (struct bar){.text = text, .begun_s = now_s()};
-}
-
-static void bar_show(void *owner, uint64_t done, uint64_t total)
-{
-    struct bar *bar = owner;
-    char cells[BAR_WIDTH + 1];
-
-    if (total == 0 || now_s() - bar->begun_s < 1 || !isatty(STDERR_FILENO))
-        return;
-    uint64_t filled = done >= total ? BAR_WIDTH : done * BAR_WIDTH / total;
-    for (uint64_t i = 0; i < BAR_WIDTH; i++)
-        cells[i] = i < filled ? '#' : ' ';
-    cells[BAR_WIDTH] = '\0';
-    (void)fprintf(stderr, "\r%s [%s] %" PRIu64 " %%", bar->text, cells,
-                  done >= total ? 100 : done * 100 / total);
-    bar->is_shown = true;
-}
-
-static void bar_end(const struct bar *bar)
-{
-    if (bar->is_shown)
-        cli_progress_end();
-}
 
 enum exit_code bundle_write(struct cli *cli, const struct arguments *arguments)
 {

@@ -78,6 +78,11 @@
     X("Records", "export billing",                                                                 \
       "--from DATE --to DATE --to-file FILE [--participant PERSON] [--again]",                     \
       "Write what can be billed, and what changed since, as a CSV file", export_billing)           \
+    X("Records", "export chart",                                                                   \
+      "--participant PERSON --to-file FILE [--from DATE] [--to DATE] [--for RECIPIENT] "           \
+      "[--purpose PURPOSE]",                                                                       \
+      "Write one person's record as a page to read or print; a name ending in .pdf makes a PDF",   \
+      export_chart)                                                                                \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \

@@ -4,12 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "client/cli/bar.h"
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
 
 typedef int export_run(struct kith *kith, const struct kith_export_options *options,
                        struct kith_export **made);
+
+/* What a form asks for beside the file's name. */
+enum export_needs { NEEDS_DAYS = 1, NEEDS_PARTICIPANT = 2 };
+struct export_form {
+    export_run *run;
+    const char *const *(*through)(const char *path); /* the program that makes the file */
+    enum export_needs needs;
+};
 
 #define LEFT_COLUMNS 4
 #define ID_SHOWN     11
@@ -86,43 +96,86 @@ static void export_show(const struct cli *cli, const struct kith_export *made, c
     }
 }
 
+/* What else a form of export needs, as a sentence that asks for it; NULL if nothing lacks. */
+static const char *lacks(const struct kith_export_options *options, enum export_needs needs)
+{
+    if (needs & NEEDS_DAYS && (!options->from || !options->to))
+        return "between which days? --from 2026-03-01 --to 2026-03-31";
+    if (needs & NEEDS_PARTICIPANT && !options->participant)
+        return "whose record? --participant PERSON";
+    return options->path ? NULL : "into which file? --to-file FILE";
+}
+
+static void refused_remark(const struct kith_export *made)
+{
+    if (made && made->refused > 0)
+        cli_remark("kith: 42 CFR Part 2 protects %" PRIu64 " of what is left out, and no consent "
+                   "allows the export",
+                   made->refused);
+}
+
 static enum exit_code export_to_file(struct cli *cli, const struct arguments *arguments,
-                                     export_run *run)
+                                     const struct export_form *form)
 {
     struct kith_export *made = NULL;
-    const struct kith_export_options options = {
+    struct bar bar = bar_begin("Reading the visits");
+    struct kith_export_options options = {
         .from = arguments_option(arguments, "--from"),
         .to = arguments_option(arguments, "--to"),
         .path = arguments_option(arguments, "--to-file"),
         .participant = arguments_option(arguments, "--participant"),
+        .recipient = arguments_option(arguments, "--for"),
+        .purpose = arguments_option(arguments, "--purpose"),
         .is_again = arguments_option(arguments, "--again") != NULL,
+        .progress = bar_show,
+        .owner = &bar,
     };
+    const char *lacking = lacks(&options, form->needs);
 
-    if (!options.from || !options.to)
-        return cli_misused("between which days? --from 2026-03-01 --to 2026-03-31");
-    if (!options.path)
-        return cli_misused("into which file? --to-file FILE");
+    if (lacking)
+        return cli_misused("%s", lacking);
+    options.through = form->through(options.path);
     enum exit_code done = cli_open(cli);
     if (done)
         return done;
-    cli_progress("Reading the visits");
-    int code = run(cli->kith, &options, &made);
-    cli_progress_end();
+    int code = form->run(cli->kith, &options, &made);
+    bar_end(&bar);
     if (code)
         done = cli_fail(cli, code);
     else if (cli->is_json)
         export_json(made, options.path);
     else
         export_show(cli, made, options.path);
-    if (made && made->refused > 0)
-        cli_remark("kith: %" PRIu64 " visits are left out: 42 CFR Part 2 protects their charts and "
-                   "no consent allows the export",
-                   made->refused);
+    refused_remark(made);
     kith_export_free(&made);
     return done;
 }
 
+static const char *const *as_it_is(const char *path)
+{
+    (void)path;
+    return NULL;
+}
+
+/* A page becomes a PDF by WeasyPrint, which reads it from us and stores nothing on the way. */
+static const char *const *as_pdf(const char *path)
+{
+    static const char *const weasyprint[] = {"weasyprint", "-q", "-e", "utf-8", "-", "-", NULL};
+    size_t len = strlen(path);
+
+    return len > 4 && strcasecmp(path + len - 4, ".pdf") == 0 ? weasyprint : NULL;
+}
+
 enum exit_code export_billing(struct cli *cli, const struct arguments *arguments)
 {
-    return export_to_file(cli, arguments, kith_export_billing);
+    static const struct export_form form = {kith_export_billing, as_it_is, NEEDS_DAYS};
+
+    return export_to_file(cli, arguments, &form);
+}
+
+enum exit_code export_chart(struct cli *cli, const struct arguments *arguments)
+{
+    static const struct export_form form = {kith_export_chart, as_pdf, NEEDS_PARTICIPANT};
+
+    return export_to_file(cli, arguments, &form);
 }

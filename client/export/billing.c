@@ -227,6 +227,8 @@ static enum kith_err take_all(struct billing *billing)
         billing->txn = store_begin(replica_store(billing->made->kith->replica), STORE_READ);
         err = take_work(billing, &work[i]);
         store_abort(&billing->txn);
+        if (billing->options->progress)
+            billing->options->progress(billing->options->owner, i + 1, billing->units->count);
     }
     if (!err)
         err = billing->made->err ? billing->made->err : billing->made->out.err;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/export/filter.h"
 #include "store/file.h"
 
 struct export_made *export_new(struct kith *kith)
@@ -86,8 +87,8 @@ static struct export_share *share_of(struct export_made *made,
     return share;
 }
 
-void export_share(struct export_made *made, const struct chart_facts *chart,
-                  const struct chart_consent *consent, const char *recipient)
+void export_share_chart(struct export_made *made, const struct chart_facts *chart,
+                        const struct chart_consent *consent, const char *recipient)
 {
     struct export_share *share = share_of(made, chart->circle);
 
@@ -95,40 +96,74 @@ void export_share(struct export_made *made, const struct chart_facts *chart,
         made->err = KITH_MEMORY;
         return;
     }
-    share->visits++;
     share->recipient =
         recipient ? chart_text(&made->arena, bytes_text(recipient), &made->err) : NULL;
     if (consent)
         memcpy(share->consent, consent->id, sizeof share->consent);
 }
 
-enum kith_err export_write(struct export_made *made, enum audit_export_did form, const char *path)
+void export_share(struct export_made *made, const struct chart_facts *chart,
+                  const struct chart_consent *consent, const char *recipient)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    size_t done = 0;
-    int number = errno;
+    struct export_share *share;
 
-    if (fd < 0)
-        return home_fail(made->kith, file_error(number), "%s: %s", path,
-                         number == EEXIST ? "there is a file already: take another name"
-                                          : strerror(number));
-    while (done < made->out.len) {
-        ssize_t wrote = write(fd, made->out.ptr + done, made->out.len - done);
+    export_share_chart(made, chart, consent, recipient);
+    share = share_of(made, chart->circle);
+    if (share)
+        share->visits++;
+}
+
+static bool write_all(int fd, struct bytes content)
+{
+    size_t done = 0;
+
+    while (done < content.len) {
+        ssize_t wrote = write(fd, content.ptr + done, content.len - done);
         if (wrote < 0 && errno == EINTR)
             continue;
         if (wrote <= 0)
-            break;
+            return false;
         done += (size_t)wrote;
     }
-    bool is_written = done == made->out.len && fsync(fd) == 0;
-    number = errno;
-    is_written = close(fd) == 0 && is_written;
-    if (is_written) {
-        access_exported(made->kith, form, made->public.lines);
-        return KITH_OK;
+    return true;
+}
+
+/* As it is, or as another program makes it. */
+static enum kith_err fill_file(struct export_made *made, int fd, const char *path)
+{
+    const char *const *through = made->through;
+    enum kith_err err = through ? filter_run(through, buffer_view(&made->out), fd) : KITH_OK;
+
+    if (err)
+        return home_fail(made->kith, err,
+                         err == KITH_NOT_FOUND ? "%s: %s is not installed"
+                                               : "%s: %s could not make it",
+                         path, through[0]);
+    errno = 0;
+    if ((!through && !write_all(fd, buffer_view(&made->out))) || fsync(fd) != 0)
+        return home_fail(made->kith, file_error(errno), "%s: %s", path, strerror(errno));
+    return KITH_OK;
+}
+
+enum kith_err export_write(struct export_made *made, enum audit_export_did form, const char *path)
+{
+    if (made->err || made->out.err)
+        return made->err ? made->err : made->out.err;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        int number = errno;
+        return home_fail(made->kith, file_error(number), "%s: %s", path,
+                         number == EEXIST ? "there is a file already: take another name"
+                                          : strerror(number));
     }
-    (void)unlink(path);
-    return home_fail(made->kith, file_error(number), "%s: %s", path, strerror(number));
+    enum kith_err err = fill_file(made, fd, path);
+    if (close(fd) != 0 && !err)
+        err = home_fail(made->kith, file_error(errno), "%s: %s", path, strerror(errno));
+    if (err)
+        (void)unlink(path);
+    else
+        access_exported(made->kith, form, made->public.lines);
+    return err;
 }
 
 static enum kith_err save_disclosure(struct export_made *made, const struct export_event *event,

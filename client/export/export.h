@@ -21,7 +21,8 @@ struct export_made {
     struct kith_export public;
     struct arena arena;
     struct kith *kith;
-    struct buffer out; /* the file's content */
+    struct buffer out;          /* the file's content */
+    const char *const *through; /* the program that makes the file of it; NULL: none */
     struct kith_left_out *left_out;
     size_t left_out_room;
     struct export_share *shares;
@@ -47,6 +48,9 @@ void export_leave_out(struct export_made *made, const char *id, const struct cha
 /* Counts one more visit of a chart. `recipient` may be NULL. */
 void export_share(struct export_made *made, const struct chart_facts *chart,
                   const struct chart_consent *consent, const char *recipient);
+/* Counts a chart of which no visit is in the file. */
+void export_share_chart(struct export_made *made, const struct chart_facts *chart,
+                        const struct chart_consent *consent, const char *recipient);
 /* Writes the content into a new file, mode 0600, and that into this device's own log. EXISTS with
  * kith_detail if there is one. */
 MUST_USE enum kith_err export_write(struct export_made *made, enum audit_export_did form,
