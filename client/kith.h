@@ -692,6 +692,12 @@ KITH_API int kith_export_billing(struct kith *kith, const struct kith_export_opt
  * for anybody else 42 CFR Part 2 asks for one that names recipient and purpose: NOT_ALLOWED. */
 KITH_API int kith_export_chart(struct kith *kith, const struct kith_export_options *options,
                                struct kith_export **made);
+/* Signed visits and the charts that they are in as one FHIR R4 Bundle, in JSON, for another system:
+ * docs/exports.md. `from` and `to` may be NULL. What 42 CFR Part 2 protects only with a consent
+ * that names recipient and purpose ("treatment" unless said): NOT_ALLOWED if nothing else is left.
+ * NOT_FOUND if there is nothing to write. */
+KITH_API int kith_export_fhir(struct kith *kith, const struct kith_export_options *options,
+                              struct kith_export **made);
 /* Also after a failure: what was left out is in it. */
 KITH_API void kith_export_free(struct kith_export **made);
 

@@ -83,6 +83,10 @@
       "[--purpose PURPOSE]",                                                                       \
       "Write one person's record as a page to read or print; a name ending in .pdf makes a PDF",   \
       export_chart)                                                                                \
+    X("Records", "export fhir",                                                                    \
+      "--from DATE --to DATE --to-file FILE [--participant PERSON] [--for RECIPIENT] "             \
+      "[--purpose PURPOSE]",                                                                       \
+      "Write signed visits and their charts as a FHIR R4 bundle", export_fhir)                     \
     X("Records", "schema", "[--markdown]", "The types of records and their fields", schema_list)   \
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \

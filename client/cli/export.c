@@ -179,3 +179,10 @@ enum exit_code export_chart(struct cli *cli, const struct arguments *arguments)
 
     return export_to_file(cli, arguments, &form);
 }
+
+enum exit_code export_fhir(struct cli *cli, const struct arguments *arguments)
+{
+    static const struct export_form form = {kith_export_fhir, as_it_is, NEEDS_DAYS};
+
+    return export_to_file(cli, arguments, &form);
+}

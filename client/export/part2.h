@@ -5,5 +5,7 @@
 #define KITH_CLIENT_EXPORT_PART2_H
 
 #define PART2_NOTICE "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+/* That law in HL7's code system v3-ActCode. */
+#define PART2_CODE "42CFRPart2"
 
 #endif

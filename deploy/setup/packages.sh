@@ -7,6 +7,7 @@ set -eu
 build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev
 libssl-dev libwslay-dev libhttp-parser-dev'
 check="$build libcmocka-dev python3 faketime nginx-light openssl weasyprint"
+command -v npm >/dev/null || check="$check nodejs npm"
 lint="$check clang clang-format clang-tidy cppcheck"
 
 case "${1:-}" in
@@ -16,26 +17,6 @@ lint) wanted=$lint ;;
 *) echo 'usage: packages.sh build|check|lint' >&2; exit 2 ;;
 esac
 
-# What the tests of client/js need, where there is Node; where not, or not from here, they say that they were skipped.
-js=$(dirname "$0")/../../client/js
-if [ "$1" != build ] && command -v node >/dev/null && command -v npm >/dev/null &&
-    ! cmp -s "$js/package-lock.json" "$js/node_modules/.installed"; then
-    if (cd "$js" && npm ci --silent --no-audit --no-fund) >/dev/null 2>&1; then
-        cp "$js/package-lock.json" "$js/node_modules/.installed"
-    else
-        echo 'The packages of client/js could not be installed: its tests will be skipped.' >&2
-    fi
-fi
-
-# A browser runs those tests too, if it can be had.
-if [ "$1" != build ] && [ -d "$js/node_modules" ] && command -v apt-get >/dev/null && ! command -v chromium >/dev/null; then
-    as_root=
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    echo 'Installing: chromium'
-    export DEBIAN_FRONTEND=noninteractive
-    { $as_root apt-get update -q && $as_root apt-get install -qy --no-install-recommends chromium; } >/dev/null 2>&1 ||
-        echo 'Chromium could not be installed: the tests in a browser will be skipped.' >&2
-fi
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
@@ -51,17 +32,39 @@ if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     exit 1
 fi
 
+# apt-get as root, with what it says kept back.
+install() {
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    echo "Installing: $*"
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    $as_root apt-get update -q >/dev/null && $as_root apt-get install -qy --no-install-recommends "$@" >/dev/null
+}
+
+# npm_packages FROM TO: what FROM's lock file names, into TO/node_modules; what is there already stays.
+npm_packages() {
+    cmp -s "$1/package-lock.json" "$2/node_modules/.installed" && return 0
+    mkdir -p "$2"
+    [ "$1" = "$2" ] || cp "$1/package.json" "$1/package-lock.json" "$2"
+    if (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >/dev/null 2>&1; then
+        cp "$1/package-lock.json" "$2/node_modules/.installed"
+    else
+        echo "The packages of $1 could not be installed: its tests will be skipped." >&2
+    fi
+}
+
 missing=
 for package in $wanted; do
     state=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)
     [ "$state" = 'install ok installed' ] || missing="$missing $package"
 done
-[ -z "$missing" ] && exit 0
-
-as_root=
-[ "$(id -u)" = 0 ] || as_root=sudo
-echo "Installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-$as_root apt-get update -q >/dev/null
 # shellcheck disable=SC2086
-$as_root apt-get install -qy --no-install-recommends $missing >/dev/null
+[ -z "$missing" ] || install $missing
+
+if [ "$1" = check ]; then
+    npm_packages client/js client/js
+    npm_packages tests/fhir build/fhir
+    command -v chromium >/dev/null || install chromium ||
+        echo 'Chromium could not be installed: the tests in a browser will be skipped.' >&2
+fi
