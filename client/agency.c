@@ -161,12 +161,12 @@ static bool got_through_before(struct kith *kith, const struct code *code)
     return is_code_of_this_home(kith, code) && kith_sync(kith, &report) == 0 && is_enrolled(kith);
 }
 
-/* What the agency's circle is to hold from the start. Each step is left out where an earlier try
- * has done it. */
-static enum kith_err write_first_names(struct kith *kith, const char *agency, const char *person)
+enum kith_err home_found_agency(struct kith *kith, const char *agency, const char *person)
 {
-    enum kith_err err = found_agency_circle(kith);
+    enum kith_err err = adopt_agency(kith);
 
+    if (!err)
+        err = found_agency_circle(kith);
     if (!err)
         err = home_read_names(kith);
     if (err || kith->people.count > 0)
@@ -198,9 +198,7 @@ int kith_found(struct kith *kith, const char *code_text, const char *agency, con
             err = request_found(kith, &code);
     }
     if (!err)
-        err = adopt_agency(kith);
-    if (!err)
-        err = write_first_names(kith, agency, person);
+        err = home_found_agency(kith, agency, person);
     int result = err ? (int)err : kith_sync(kith, &report);
     return result ? result : kith_sheet(kith, sheet);
 }

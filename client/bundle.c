@@ -192,6 +192,8 @@ static enum kith_err check_enrolled(struct kith *kith)
 
     if (err)
         return err;
+    if (home_is_practice(kith))
+        return home_check_not_practice(kith);
     if (replica_identity(kith->replica)->device == 0 || replica_roster(kith->replica)->count == 0)
         return home_fail(kith, KITH_UNKNOWN_DEVICE,
                          "this device belongs to no agency yet: `kith join CODE`");

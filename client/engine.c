@@ -247,6 +247,8 @@ enum kith_err home_exchange(struct kith *kith, struct exchange *exchange)
     uint8_t ephemeral[KEY_BYTES];
     struct address address;
     enum kith_err err = home_check_not_removed(kith);
+    if (!err)
+        err = home_check_not_practice(kith);
     if (err)
         return err;
     if (!address_read(identity->address, &address))

@@ -106,6 +106,13 @@ MUST_USE enum kith_err home_exchange(struct kith *kith, struct exchange *exchang
 
 /* Whether this device was ended and has nothing left; KITH_ENDED with kith_detail. */
 MUST_USE enum kith_err home_check_not_removed(struct kith *kith);
+/* PRACTICE with kith_detail in a home for practice: nothing of it leaves the device. */
+MUST_USE enum kith_err home_check_not_practice(struct kith *kith);
+bool home_is_practice(const struct kith *kith);
+/* What founding ends with, wherever the roster is: the agency's circle and its first names. Each
+ * step is left out where an earlier try has done it. */
+MUST_USE enum kith_err home_found_agency(struct kith *kith, const char *agency, const char *person);
+
 /* Who could read a circle once. */
 MUST_USE enum kith_err home_circle_left(struct kith *kith, const struct circle *known,
                                         struct kith_circle *circle);

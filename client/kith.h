@@ -94,6 +94,19 @@ struct kith_asker {
 KITH_API int kith_recovery_answer(struct kith *kith, const uint8_t *request, size_t len,
                                   struct kith_asker *asker, uint8_t *answer, size_t *answer_len);
 
+/* What an agency is for. */
+enum kith_agency_kind {
+    KITH_AGENCY_SERVICES = 0,
+    KITH_AGENCY_PRACTICE = 1,
+    KITH_AGENCY_VOLUNTEERS = 2,
+};
+/* SERVICES while the home belongs to none. */
+KITH_API int kith_agency_kind(struct kith *kith);
+/* Makes a new home one for practice: an agency on this device alone, with made-up people. Nothing
+ * of it ever leaves: PRACTICE from whatever would send it. `person`: what you are called there.
+ * EXISTS if it belongs to an agency. */
+KITH_API int kith_practise(struct kith *kith, const char *person);
+
 struct kith_invitation {
     const char *person; /* a new name, or somebody who is there already and gets another device */
     const char *role;   /* specialist, trainee, volunteer, supervisor, custodian, admin */

@@ -115,6 +115,8 @@ const char *error_name(enum kith_err err)
         return "not_hub";
     case KITH_CERTIFICATE:
         return "certificate";
+    case KITH_PRACTICE:
+        return "practice";
     }
     return "unknown";
 }

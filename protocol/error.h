@@ -82,7 +82,8 @@ enum kith_actor {
     X(70, SIGNED, PERSON, "it is signed and stays as it is")                                       \
     X(71, INCOMPLETE, PERSON, "something is still missing")                                        \
     X(72, NOT_HUB, TIME, "what answers at the hub's address is no hub")                            \
-    X(73, CERTIFICATE, OPERATOR, "the certificate at the hub's address is not trusted")
+    X(73, CERTIFICATE, OPERATOR, "the certificate at the hub's address is not trusted")            \
+    X(74, PRACTICE, PERSON, "this is for practice: nothing of it goes anywhere")
 
 enum kith_err {
     /* Never a result: with a negative member the enum's type is int for every compiler, as public

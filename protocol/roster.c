@@ -8,6 +8,7 @@
 #include "protocol/wire.h"
 
 #define ENTRY_FIELDS 7 /* version, seq, prev, author, time, type, content */
+#define FOUND_FIELDS 7
 
 static const unsigned role_rights[] = {
     [MAY_INVITE] = ROLE_ADMIN,
@@ -118,16 +119,27 @@ static void end_read(struct wire_in *in, struct roster_entry *entry)
         wire_fail(in, KITH_MALFORMED);
 }
 
+/* The kind stands behind the rest, and only if it is not the usual one. */
+static void found_read(struct wire_in *in, struct roster_entry *entry)
+{
+    uint32_t count = wire_array(in, FOUND_FIELDS + 1);
+
+    wire_bin_exact(in, entry->root, KEY_BYTES);
+    wire_bin_exact(in, entry->hub_noise, KEY_BYTES);
+    wire_bin_exact(in, entry->hub_sign, KEY_BYTES);
+    entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
+    keys_read(in, &entry->keys);
+    if (count > FOUND_FIELDS)
+        entry->agency_kind = (enum agency_kind)wire_uint(in, AGENCY_KIND_MAX);
+    if (count < FOUND_FIELDS || (count > FOUND_FIELDS && entry->agency_kind == AGENCY_SERVICES))
+        wire_fail(in, KITH_MALFORMED);
+}
+
 static void content_read(struct wire_in *in, struct roster_entry *entry)
 {
     switch (entry->type) {
     case ROSTER_FOUND:
-        wire_array_exact(in, 7);
-        wire_bin_exact(in, entry->root, KEY_BYTES);
-        wire_bin_exact(in, entry->hub_noise, KEY_BYTES);
-        wire_bin_exact(in, entry->hub_sign, KEY_BYTES);
-        entry->roles = (unsigned)wire_uint(in, ROLE_ALL);
-        keys_read(in, &entry->keys);
+        found_read(in, entry);
         return;
     case ROSTER_INVITE:
         wire_array_exact(in, 7);
@@ -177,12 +189,14 @@ static void content_write(struct buffer *out, const struct roster_entry *entry)
 {
     switch (entry->type) {
     case ROSTER_FOUND:
-        wire_put_array(out, 7);
+        wire_put_array(out, FOUND_FIELDS + (entry->agency_kind != AGENCY_SERVICES));
         put_key(out, entry->root);
         put_key(out, entry->hub_noise);
         put_key(out, entry->hub_sign);
         wire_put_uint(out, entry->roles);
         keys_write(out, &entry->keys);
+        if (entry->agency_kind != AGENCY_SERVICES)
+            wire_put_uint(out, entry->agency_kind);
         return;
     case ROSTER_INVITE:
         wire_put_array(out, 7);
@@ -451,6 +465,7 @@ static void apply_device(struct roster *roster, const struct roster_entry *entry
 
 static void apply_found(struct roster *roster, const struct roster_entry *entry)
 {
+    roster->kind = entry->agency_kind;
     memcpy(roster->root, entry->root, KEY_BYTES);
     memcpy(roster->hub_noise, entry->hub_noise, KEY_BYTES);
     memcpy(roster->hub_sign, entry->hub_sign, KEY_BYTES);

@@ -74,6 +74,15 @@ const char *leaving_word(enum leaving leaving);
 
 enum device_state { DEVICE_INVITED = 1, DEVICE_ACTIVE = 2, DEVICE_ENDED = 3 };
 
+/* What an agency is for; it is said once, in the first entry, which the agency's id is the hash of.
+ */
+enum agency_kind {
+    AGENCY_SERVICES = 0,   /* services that somebody may pay for */
+    AGENCY_PRACTICE = 1,   /* made-up people, on one device alone: no hub takes it */
+    AGENCY_VOLUNTEERS = 2, /* nobody is billed for anything */
+};
+#define AGENCY_KIND_MAX AGENCY_VOLUNTEERS
+
 /* The public halves of a device's three key pairs. */
 struct device_public {
     uint8_t sign[KEY_BYTES];
@@ -111,6 +120,7 @@ struct roster_role_change {
 
 struct roster {
     uint8_t agency[ID_BYTES];
+    enum agency_kind kind;
     uint8_t root[KEY_BYTES];
     uint8_t hub_noise[KEY_BYTES];
     uint8_t hub_sign[KEY_BYTES];
@@ -157,6 +167,7 @@ struct roster_entry {
     uint8_t root[KEY_BYTES];      /* FOUND */
     uint8_t hub_noise[KEY_BYTES]; /* FOUND */
     uint8_t hub_sign[KEY_BYTES];  /* FOUND */
+    enum agency_kind agency_kind; /* FOUND */
     uint32_t device;              /* INVITE, RENEW: the next; END: which */
     uint32_t person;              /* INVITE, ROLE */
     unsigned roles;               /* FOUND, INVITE, ROLE */

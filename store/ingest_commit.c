@@ -196,6 +196,8 @@ static enum kith_err check_roster_visitor(const struct ledger *ledger, const str
             !seal_equal(entry->hub_sign, ledger->keys.sign_public, KEY_BYTES) ||
             !seal_equal(entry->keys.noise, ingest->noise_key, KEY_BYTES))
             return KITH_MALFORMED;
+        if (entry->agency_kind == AGENCY_PRACTICE)
+            return KITH_PRACTICE;
         return ledger->roster.count == 0 ? KITH_OK : KITH_FOUNDED;
     case CHANNEL_JOIN:
         if (entry->type != ROSTER_ENROL || entry->author != ingest->device ||

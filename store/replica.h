@@ -61,6 +61,11 @@ uint32_t replica_person(const struct replica *replica);
 /* The agency's circle; false until it has arrived. */
 bool replica_agency_circle(struct replica *replica, uint8_t circle[static ID_BYTES]);
 
+/* Adds an entry to the roster of an agency for practice, which has no hub that could: FOUND, or
+ * what comes after it. NOT_ALLOWED for any other agency. */
+MUST_USE enum kith_err replica_append_alone(struct replica *replica, struct roster_entry *entry,
+                                            const uint8_t sign_secret[static SIGN_KEY_BYTES]);
+
 /* One edit of a save: what is to be so. What it replaces is found by the replica: all that is live
  * there. */
 struct edit {

@@ -200,6 +200,19 @@ enum exit_code cli_new_passphrase(const char *file, struct passphrase *passphras
                    : cli_refuse(KITH_PASSPHRASE, "the two passphrases are not the same");
 }
 
+/* Whoever looks at it later must not take it for real. */
+static void mark_practice(const struct cli *cli)
+{
+    static const char mark[] = "PRACTICE: these people are made up, and nothing of it is real.";
+
+    if (!cli->kith || kith_agency_kind(cli->kith) != KITH_AGENCY_PRACTICE)
+        return;
+    if (cli->is_json)
+        cli_remark("%s", mark);
+    else
+        (void)fprintf(cli->show.out, "%s\n\n", mark);
+}
+
 enum exit_code cli_open_with_passphrase(struct cli *cli)
 {
     struct passphrase passphrase = {0};
@@ -215,6 +228,8 @@ enum exit_code cli_open_with_passphrase(struct cli *cli)
         cli_progress_end();
         if (code)
             done = cli_fail(cli, code);
+        else
+            mark_practice(cli);
     }
     passphrase_clear(&passphrase);
     return done;
@@ -228,7 +243,10 @@ enum exit_code cli_open(struct cli *cli)
         return cli_open_with_passphrase(cli);
     int code = kith_open_with_key(cli->home, key, &cli->kith);
     explicit_bzero(key, sizeof key);
-    return code ? cli_fail(cli, code) : EXIT_DONE;
+    if (code)
+        return cli_fail(cli, code);
+    mark_practice(cli);
+    return EXIT_DONE;
 }
 
 /* The holder first: the agent has the key from there. */

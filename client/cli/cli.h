@@ -23,6 +23,7 @@ enum exit_code {
 
 struct cli {
     char *home;
+    bool is_home_named;          /* by an option or by $KITH_HOME; else it is the usual one */
     const char *passphrase_file; /* NULL: none */
     bool is_json;
     const char *type;  /* which records, for the commands about them */

@@ -19,6 +19,8 @@
       agency_join)                                                                                 \
     X("Agency", "invite", "--person NAME --role ROLE [--supervisor PERSON] [--expires 7d] [--qr]", \
       "Make a code with which somebody can join", agency_invite)                                   \
+    X("Agency", "practice", "[--person NAME]",                                                     \
+      "Make a home with made-up people to practise in, apart from yours", practice_make)           \
     X("Agency", "sheet", "[--qr]", "Make a new recovery sheet; the old one is void",               \
       recovery_sheet)                                                                              \
     X("Agency", "recover", "CODE [--hub HOST:PORT|wss://HOST] [--device-name NAME] [--qr]",        \

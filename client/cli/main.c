@@ -294,6 +294,7 @@ static enum exit_code dispatch(const struct globals *globals, int argc, char **a
     if (!command)
         return unknown_command(argc, argv);
     cli.home = home_path(globals->home);
+    cli.is_home_named = globals->home || environment("KITH_HOME");
     if (!cli.home)
         return cli_misused("where is your home? Give --home DIR");
     enum exit_code done = command_do(command, &cli, argc - taken, argv + taken);

@@ -157,6 +157,7 @@ static int status_json(struct cli *cli, const struct kith_status *status)
     json_count(&json, "records", status->records);
     json_flag(&json, "up_to_date", status->is_up_to_date);
     json_flag(&json, "enrolled", status->is_enrolled);
+    json_flag(&json, "practice", kith_agency_kind(cli->kith) == KITH_AGENCY_PRACTICE);
     json_text(&json, "agent", agent_state_word(agent_of(cli)));
     int code = alarms_json(cli, &json);
     json_end(&json);
@@ -186,6 +187,10 @@ static void status_show(const struct show *show, const struct kith_status *statu
     if (status->removed[0])
         (void)fprintf(show->out, "This device was removed from the agency (%s).\n",
                       status->removed);
+    if (!status->hub[0]) {
+        (void)fputs("There is no hub: all of it is on this device alone.\n", show->out);
+        return;
+    }
     show_text(show, status->is_up_to_date ? SHOW_STRONG : SHOW_WARNING,
               status->is_up_to_date ? "Up to date with the hub."
                                     : "Not up to date: run `kith sync`.");

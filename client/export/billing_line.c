@@ -323,6 +323,10 @@ enum kith_err billing_fill(const struct billing_source *source, struct billing_l
         line->cells[i] = "";
     line->cells[BILLING_export_version] = BILLING_VERSION;
     line->cells[BILLING_claim_line_id] = source->work->shown.id;
+    if (home_is_practice(source->kith)) {
+        line->cells[BILLING_export_version] = BILLING_PRACTICE;
+        warn(&filler, "PRACTICE: this is no claim");
+    }
     fill_participant(&filler);
     fill_authorization(&filler);
     fill_service(&filler);

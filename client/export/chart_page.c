@@ -31,6 +31,8 @@ static const char style[] =
     "margin:1.2em 0}aside{background:#f2f4f6;padding:.5em 1em;margin:.5em 0}"
     ".notice{border:2px solid #a00;padding:.6em 1em;margin:1em 0}.void{color:#a00;"
     "font-weight:bold}.small{color:#456;font-size:.85em}code{overflow-wrap:anywhere}"
+    ".practice{position:fixed;top:40%;left:0;right:0;text-align:center;font-size:3em;"
+    "color:rgba(170,0,0,.25);transform:rotate(-30deg)}"
     "@media print{body{margin:0;max-width:none}article,aside{break-inside:avoid}}";
 
 static void markup(const struct page *page, const char *text)
@@ -259,6 +261,8 @@ static void head(const struct page *page, const char *recipient, const char *pur
     pair(page, "as_of", page->made->today);
     pair(page, "chart", facts->id);
     markup(page, "</dl></header>\n");
+    if (home_is_practice(page->made->kith))
+        markup(page, "<p class=\"practice\">PRACTICE: these people are made up</p>\n");
     notice(page);
 }
 

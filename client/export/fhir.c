@@ -163,6 +163,28 @@ static bool is_of_chart(const char *type)
     return strcmp(type, "Organization") != 0 && strcmp(type, "Practitioner") != 0;
 }
 
+/* What each reader has to know of a resource: that a law protects it, that it is for practice. */
+static void meta(struct fhir *fhir, bool is_part2)
+{
+    bool is_practice = home_is_practice(fhir->made->kith);
+
+    if (!is_part2 && !is_practice)
+        return;
+    json_out_object(&fhir->out, "meta");
+    if (is_part2) {
+        json_out_list(&fhir->out, "security");
+        fhir_coding(fhir, NULL, "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R");
+        fhir_coding(fhir, NULL, FHIR_ACT_CODE, PART2_CODE);
+        json_out_end(&fhir->out);
+    }
+    if (is_practice) {
+        json_out_list(&fhir->out, "tag");
+        fhir_coding(fhir, NULL, "http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST");
+        json_out_end(&fhir->out);
+    }
+    json_out_end(&fhir->out);
+}
+
 void fhir_begin(struct fhir *fhir, const char *type, const char *id)
 {
     char url[REFERENCE_MAX + sizeof fhir->base];
@@ -173,14 +195,7 @@ void fhir_begin(struct fhir *fhir, const char *type, const char *id)
     json_out_object(&fhir->out, "resource");
     json_out_text(&fhir->out, "resourceType", type);
     json_out_text(&fhir->out, "id", id);
-    if (!is_of_chart(type) || !fhir->dossier.facts->is_part2)
-        return;
-    json_out_object(&fhir->out, "meta");
-    json_out_list(&fhir->out, "security");
-    fhir_coding(fhir, NULL, "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R");
-    fhir_coding(fhir, NULL, FHIR_ACT_CODE, PART2_CODE);
-    json_out_end(&fhir->out);
-    json_out_end(&fhir->out);
+    meta(fhir, is_of_chart(type) && fhir->dossier.facts->is_part2);
 }
 
 void fhir_end(struct fhir *fhir)
@@ -313,6 +328,7 @@ static void begin(struct fhir *fhir)
     fhir->agency = export_agency(fhir->made);
     json_out_object(&fhir->out, NULL);
     json_out_text(&fhir->out, "resourceType", "Bundle");
+    meta(fhir, false);
     json_out_text(&fhir->out, "type", "collection");
     fhir_moment(fhir, "timestamp", home_now_ms(fhir->made->kith));
     json_out_list(&fhir->out, "entry");

@@ -445,29 +445,37 @@ static void set_identity(struct test_device *device, const uint8_t *agency, uint
     assert_int_equal(replica_set_identity(device->replica, &identity), KITH_OK);
 }
 
-void link_found(struct test_hub *hub, struct test_device *founder)
+enum kith_err link_ask_agency(struct test_hub *hub, struct test_device *founder,
+                              enum agency_kind kind)
 {
     struct invite_keys keys;
     uint8_t root[KEY_BYTES];
     uint8_t root_secret[SIGN_KEY_BYTES];
-    uint8_t circle[ID_BYTES];
-    uint32_t first = 1;
     struct roster_request request = {
         .is_wanted = true, .waits_for_hub = true, .sign_secret = root_secret};
-    const struct genesis genesis = {.kind = CIRCLE_AGENCY, .devices = &first, .device_count = 1};
-    struct save nothing = {.now_ms = LINK_NOW_MS};
 
     invite_derive(hub->founding_secret, &keys);
     seal_random(root, sizeof root);
     seal_sign_keypair(root, request.entry.root, root_secret);
     request.entry.type = ROSTER_FOUND;
+    request.entry.agency_kind = kind;
     request.entry.roles = ROLE_ADMIN | ROLE_CUSTODIAN;
     memcpy(request.entry.hub_noise, hub->keys.noise.public, KEY_BYTES);
     identity_public(replica_identity(founder->replica), &request.entry.keys);
     set_identity(founder, NULL, 1, NULL);
     struct link_result result = link_connect(hub, founder, CHANNEL_FOUND, keys.psk, &request, NULL);
-    assert_int_equal(result.device_err, KITH_OK);
-    assert_true(request.is_done);
+    assert_true(request.is_done || request.refusal);
+    return request.refusal ? request.refusal : result.device_err;
+}
+
+void link_found(struct test_hub *hub, struct test_device *founder)
+{
+    uint8_t circle[ID_BYTES];
+    uint32_t first = 1;
+    const struct genesis genesis = {.kind = CIRCLE_AGENCY, .devices = &first, .device_count = 1};
+    struct save nothing = {.now_ms = LINK_NOW_MS};
+
+    assert_int_equal(link_ask_agency(hub, founder, AGENCY_SERVICES), KITH_OK);
     set_identity(founder, replica_roster(founder->replica)->agency, 1, NULL);
     assert_int_equal(replica_found_circle(founder->replica, &genesis, &nothing, circle), KITH_OK);
     assert_int_equal(link_sync(hub, founder).device_err, KITH_OK);

@@ -72,6 +72,9 @@ struct link_result link_sync(struct test_hub *hub, struct test_device *device);
  * the hub answered. */
 uint64_t link_replay(struct test_hub *hub, struct bytes recorded);
 
+/* Asks the hub for an agency of a kind: what it says to that. The agency's circle is not made. */
+enum kith_err link_ask_agency(struct test_hub *hub, struct test_device *founder,
+                              enum agency_kind kind);
 /* The founder's device, the agency's circle included. */
 void link_found(struct test_hub *hub, struct test_device *founder);
 /* Invites a person (0: a new one) by `inviter` and joins `device`. */

@@ -640,6 +640,49 @@ static void a_device_is_ended_for_a_reason_that_only_grows_stricter(void **state
     made_agency_free(&agency);
 }
 
+static void what_an_agency_is_for_stands_in_its_first_entry_alone(void **state)
+{
+    static const struct {
+        uint8_t items; /* of the content */
+        uint8_t kind;
+        bool is_well_formed;
+    } forms[] = {
+        {7, 0xFF, true}, {8, 1, true},  {8, 2, true},     {8, 0, false},
+        {8, 3, false},   {7, 1, false}, {8, 0xFF, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        struct roster roster;
+        struct roster_entry entry = {.type = ROSTER_FOUND, .roles = ROLE_ADMIN};
+        struct roster_entry read;
+        struct buffer out;
+        struct buffer bytes;
+        struct made_device device;
+        made_device_keys(&device, 1);
+        entry.keys = device.keys;
+        memcpy(entry.root, device.keys.sign, KEY_BYTES);
+        roster_init(&roster);
+        buffer_init(&out, ENTRY_MAX);
+        buffer_init(&bytes, ENTRY_MAX);
+        assert_int_equal(roster_entry_write(&roster, &entry, device.sign_secret, &out), KITH_OK);
+        /* The content is an array of seven behind six short items and 32 zeros. */
+        size_t at = out.len - SIGNATURE_BYTES - 6 * (KEY_BYTES + 2) - 2;
+        assert_int_equal(out.ptr[at], 0x97);
+        out.ptr[at] = (uint8_t)(0x90 | forms[i].items);
+        buffer_add(&bytes, out.ptr, out.len - SIGNATURE_BYTES);
+        if (forms[i].kind != 0xFF)
+            buffer_add(&bytes, &forms[i].kind, 1);
+        buffer_add(&bytes, out.ptr + out.len - SIGNATURE_BYTES, SIGNATURE_BYTES);
+        enum kith_err err = roster_entry_read(&read, buffer_view(&bytes));
+        assert_int_equal(err == KITH_OK, forms[i].is_well_formed);
+        if (!err)
+            assert_int_equal(read.agency_kind, forms[i].kind == 0xFF ? 0 : forms[i].kind);
+        buffer_clear(&bytes);
+        buffer_clear(&out);
+    }
+}
+
 static void an_ended_device_never_comes_back_by_itself(void **state)
 {
     struct made_agency *agency = staffed_agency();
@@ -751,6 +794,7 @@ int main(void)
         cmocka_unit_test(rights_follow_from_roles),
         cmocka_unit_test(who_manages_leads_or_owns_a_device_may_end_it),
         cmocka_unit_test(a_device_is_ended_for_a_reason_that_only_grows_stricter),
+        cmocka_unit_test(what_an_agency_is_for_stands_in_its_first_entry_alone),
         cmocka_unit_test(an_ended_device_never_comes_back_by_itself),
         cmocka_unit_test(a_revoked_admins_open_invitations_end_with_it),
         cmocka_unit_test(a_renewed_device_goes_on_under_a_new_number),
