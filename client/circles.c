@@ -32,7 +32,11 @@ static bool is_first_reader(const struct circle_people *people, const struct ros
 {
     bool is_named = false;
 
-    if (person->number == people->author || (person->roles & ROLE_CUSTODIAN))
+    if (person->number == people->author)
+        return true;
+    if (people->kind == CIRCLE_PERSON)
+        return false;
+    if (person->roles & ROLE_CUSTODIAN)
         return true;
     if (person->number == people->kept_out)
         return false;
@@ -126,18 +130,12 @@ struct file_search {
     bool is_found;
 };
 
-static bool search_file(void *owner, const struct found_record *found)
+/* Takes the circle if this device may write to it. */
+static bool take_own(void *owner, const struct found_record *found)
 {
     struct file_search *search = owner;
-    const struct merge_register *reg =
-        record_register(&found->record, search->field, bytes_of(NULL, 0));
     struct circle_row row;
 
-    if (!reg)
-        return true;
-    struct wire_in in = wire_open(reg->live[0].value);
-    if (wire_uint(&in, PERSON_MAX) != search->holder)
-        return true;
     device_circle_get(search->txn, found->place.circle, &row);
     search->is_found = circle_may_write(&row.circle, replica_roster(search->replica),
                                         replica_identity(search->replica)->device) == KITH_OK;
@@ -145,6 +143,35 @@ static bool search_file(void *owner, const struct found_record *found)
     if (search->is_found)
         memcpy(search->circle, found->circle, ID_BYTES);
     return !search->is_found;
+}
+
+static bool search_file(void *owner, const struct found_record *found)
+{
+    struct file_search *search = owner;
+    const struct merge_register *reg =
+        record_register(&found->record, search->field, bytes_of(NULL, 0));
+
+    if (!reg)
+        return true;
+    struct wire_in in = wire_open(reg->live[0].value);
+    if (wire_uint(&in, PERSON_MAX) != search->holder)
+        return true;
+    return take_own(search, found);
+}
+
+enum kith_err home_own_circle(struct kith *kith, uint8_t circle[static ID_BYTES])
+{
+    struct store_txn txn = store_begin(replica_store(kith->replica), STORE_READ);
+    struct file_search search = {.replica = kith->replica, .txn = &txn};
+    enum kith_err err = KITH_OK;
+
+    for (size_t i = 0; i < schema_type_count && !err && !search.is_found; i++)
+        if (schema_types[i].circle == CIRCLE_PERSON)
+            err = replica_each(&txn, schema_types[i].record, NULL, take_own, &search);
+    if (search.is_found)
+        memcpy(circle, search.circle, ID_BYTES);
+    store_abort(&txn);
+    return err ? err : search.is_found ? KITH_OK : KITH_NOT_FOUND;
 }
 
 enum kith_err home_work_file(struct kith *kith, uint32_t holder, uint8_t circle[static ID_BYTES])

@@ -9,6 +9,7 @@
 
 #include "client/clock.h"
 #include "client/home.h"
+#include "client/ledger.h"
 #include "client/moment.h"
 #include "client/visit.h"
 #include "protocol/seal.h"
@@ -114,6 +115,9 @@ static enum kith_err editor_add(struct editor *editor, const struct schema_field
     err = schema_encode(field, text, &names, day_of(editor, field), value, why);
     if (err)
         return err == KITH_INPUT ? home_fail(editor->kith, err, "%s", why) : err;
+    if (ledger_is_money(field) && *text && !ledger_money(text, &(int64_t){0}))
+        return home_fail(editor->kith, KITH_INPUT, "%s: expected an amount like 85.50",
+                         field->name);
     *edit = (struct edit){.type = field->record,
                           .field = field->number,
                           .kind = kind,
@@ -360,6 +364,20 @@ static enum kith_err add_to_file(struct editor *editor, uint8_t id[static ID_BYT
     return err ? err : home_save(editor->kith, circle, editor->edits, editor->count);
 }
 
+/* What is nobody else's business has a circle that nobody else is in. */
+static enum kith_err add_to_own(struct editor *editor, uint8_t id[static ID_BYTES])
+{
+    uint8_t circle[ID_BYTES];
+    enum kith_err err = home_own_circle(editor->kith, circle);
+
+    seal_random(id, ID_BYTES);
+    name_edits(editor, id);
+    if (err == KITH_NOT_FOUND)
+        return home_found_circle(editor->kith, CIRCLE_PERSON, NULL, 0, 0, editor->edits,
+                                 editor->count, circle);
+    return err ? err : home_save(editor->kith, circle, editor->edits, editor->count);
+}
+
 static enum kith_err add_record(struct editor *editor, uint8_t id[static ID_BYTES])
 {
     uint8_t circle[ID_BYTES];
@@ -370,6 +388,8 @@ static enum kith_err add_record(struct editor *editor, uint8_t id[static ID_BYTE
         return add_concern(editor, id);
     if (editor->type->circle == CIRCLE_WORK)
         return add_to_file(editor, id);
+    if (editor->type->circle == CIRCLE_PERSON)
+        return add_to_own(editor, id);
     if (editor->type->circle == CIRCLE_AGENCY) {
         if (!replica_agency_circle(editor->kith->replica, circle))
             return KITH_UNKNOWN_CIRCLE;

@@ -129,10 +129,10 @@ MUST_USE enum kith_err home_last_seen(struct kith *kith, struct kith_device *dev
 
 /* What of edits is urgent goes before everything else, both ways. */
 enum change_class edits_class(const struct edit *edits, uint32_t count);
-/* Makes a circle with its first edits: for the author, the custodians, and by kind the author's
- * supervisor (a chart), the named persons (a concern), the named persons and their supervisors (a
- * worker's file). `kept_out`: a person who is not let in, 0 for nobody. Where an edit's record id
- * is zeros it becomes the circle's. */
+/* Makes a circle with its first edits: for the author alone (a person's own), or for the author,
+ * the custodians, and by kind the author's supervisor (a chart), the named persons (a concern), the
+ * named persons and their supervisors (a worker's file). `kept_out`: a person who is not let in, 0
+ * for nobody. Where an edit's record id is zeros it becomes the circle's. */
 MUST_USE enum kith_err home_found_circle(struct kith *kith, enum circle_kind kind,
                                          const uint32_t *named, uint32_t named_count,
                                          uint32_t kept_out, const struct edit *edits,
@@ -140,6 +140,8 @@ MUST_USE enum kith_err home_found_circle(struct kith *kith, enum circle_kind kin
 /* Who must know of a concern when nobody is named: up the line of supervisors, never `kept_out`. 0
  * if there is nobody. */
 uint32_t home_leader(const struct kith *kith, uint32_t kept_out);
+/* This person's own circle, that nobody else reads. NOT_FOUND until something is in it. */
+MUST_USE enum kith_err home_own_circle(struct kith *kith, uint8_t circle[static ID_BYTES]);
 /* The circle with a worker's file that this device may write to. NOT_FOUND. */
 MUST_USE enum kith_err home_work_file(struct kith *kith, uint32_t holder,
                                       uint8_t circle[static ID_BYTES]);

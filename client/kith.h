@@ -537,7 +537,7 @@ KITH_API void kith_caseload_free(struct kith_caseload **caseload);
 struct kith_task {
     const char *kind; /* concern, note, returned, late_edits, cosign, voided, duplicate, conflict,
                          follow_up, referral, goal, credential, authorization, consent, plan,
-                         supervision, task */
+                         supervision, limit, task */
     const char *due;  /* a date, "" if at once */
     const char *text; /* as a person would say it */
     const char *type; /* of the record it is about */
@@ -656,6 +656,31 @@ struct kith_training {
 };
 KITH_API int kith_training(struct kith *kith, struct kith_training **report);
 KITH_API void kith_training_free(struct kith_training **report);
+
+/* A worker's own hours and earnings against the limits of a benefit: records `ledger` and `limit`,
+ * which nobody else can read. */
+struct kith_limit {
+    char id[KITH_ID_TEXT];
+    const char *name;
+    const char *per;  /* month, year */
+    const char *from; /* the first day of the period */
+    int64_t earned_cents;
+    int64_t earned_limit_cents; /* 0: none */
+    int64_t minutes;
+    int64_t minutes_limit; /* 0: none */
+    int64_t percent;       /* of whichever is nearer */
+    bool is_near;          /* 80 percent or more */
+    bool is_over;
+};
+struct kith_ledger {
+    int64_t month_cents; /* of the month of that day */
+    int64_t month_minutes;
+    size_t count;
+    const struct kith_limit *limits; /* in force on that day */
+};
+/* `day` may be NULL: today. */
+KITH_API int kith_ledger(struct kith *kith, const char *day, struct kith_ledger **ledger);
+KITH_API void kith_ledger_free(struct kith_ledger **ledger);
 
 /* Exports: a file of signed visits between two days, both included, for somebody outside. */
 struct kith_export_options {

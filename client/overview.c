@@ -13,6 +13,7 @@
 #include "client/moment.h"
 #include "client/rulebook.h"
 #include "client/visit.h"
+#include "protocol/invite.h"
 
 #define OVERVIEW_ARENA_MAX (64u * 1024 * 1024)
 #define TASK_TEXT_MAX      512
@@ -531,6 +532,24 @@ static enum kith_err supervision_tasks(struct overview *over)
     return over->err;
 }
 
+static enum kith_err limit_tasks(struct overview *over)
+{
+    struct kith_ledger *ledger = NULL;
+    struct found_record found = {.record.type = RECORD_LIMIT};
+    unsigned bits;
+    enum kith_err err = (enum kith_err)kith_ledger(over->kith, NULL, &ledger);
+
+    over->type = schema_type("limit");
+    for (size_t i = 0; !err && i < ledger->count; i++) {
+        const struct kith_limit *limit = &ledger->limits[i];
+        if (limit->is_near && id_read_prefix(limit->id, found.record.id, &bits) == KITH_OK)
+            add_task(over, "limit", &found, "", "you are at %d percent of '%s' this %s",
+                     (int)limit->percent, limit->name, limit->per);
+    }
+    kith_ledger_free(&ledger);
+    return err ? err : over->err;
+}
+
 /* All of it */
 
 static const struct {
@@ -569,6 +588,8 @@ static enum kith_err read_all(struct overview *over)
         duplicate_tasks(over);
     if (!err && over->wants_tasks)
         err = supervision_tasks(over);
+    if (!err && over->wants_tasks)
+        err = limit_tasks(over);
     return err ? err : over->err;
 }
 

@@ -36,7 +36,9 @@
     X(CLOCK, 17, "clock", CIRCLE_CHART)                                                            \
     X(RULEPACK, 18, "rulepack", CIRCLE_AGENCY)                                                     \
     X(CLAIM, 19, "claim", CIRCLE_CHART)                                                            \
-    X(DISCLOSURE, 20, "disclosure", CIRCLE_CHART)
+    X(DISCLOSURE, 20, "disclosure", CIRCLE_CHART)                                                  \
+    X(LEDGER, 21, "ledger", CIRCLE_PERSON)                                                         \
+    X(LIMIT, 22, "limit", CIRCLE_PERSON)
 
 enum record_type {
 #define RECORD_TYPE(name, number, word, kind) RECORD_##name = (number),

@@ -296,6 +296,25 @@ static const struct schema_field disclosure_fields[] = {
     {RECORD_DISCLOSURE, 7, "visits", FIXED, NUMBER, "", NONE, "How many visits it covers", ANY},
 };
 
+/* A worker's own: what was worked and earned, and what a benefit allows. */
+static const struct schema_field ledger_fields[] = {
+    {RECORD_LEDGER, 1, "date", EXACT, DATE, "", NEW, "Day of the work, or of the pay", ANY},
+    {RECORD_LEDGER, 2, "minutes", EXACT, NUMBER, "", NONE, "Minutes worked", ANY},
+    {RECORD_LEDGER, 3, "earned", EXACT, TEXT, "", NONE, "What you earned, like 85.50", ANY},
+    {RECORD_LEDGER, 4, "source", LAST, TEXT, "", NONE, "Who paid", ANY},
+    {RECORD_LEDGER, 5, "remark", LAST, TEXT, "", NONE, "What else you want to remember", ANY},
+};
+
+static const struct schema_field limit_fields[] = {
+    {RECORD_LIMIT, 1, "name", LAST, TEXT, "", NEW, "Which limit, in your words", ANY},
+    {RECORD_LIMIT, 2, "per", EXACT, CHOICE, "month year", NEW, "What it is counted over", ANY},
+    {RECORD_LIMIT, 3, "earned", EXACT, TEXT, "", NONE, "Most that may be earned, like 1210.00",
+     ANY},
+    {RECORD_LIMIT, 4, "hours", EXACT, NUMBER, "", NONE, "Most hours that may be worked", ANY},
+    {RECORD_LIMIT, 5, "from", EXACT, DATE, "", NONE, "In force from", ANY},
+    {RECORD_LIMIT, 6, "until", EXACT, DATE, "", NONE, "In force until", ANY},
+};
+
 /* The text says the rest: the first three are read out of it. */
 static const struct schema_field rulepack_fields[] = {
     {RECORD_RULEPACK, 1, "name", FIXED, TEXT, "", NONE, "Whose rules", ANY},
@@ -342,6 +361,8 @@ const struct schema_type schema_types[] = {
     {"task", RECORD_TASK, CIRCLE_CHART, 0, FIELDS(task)},
     {"rulepack", RECORD_RULEPACK, CIRCLE_AGENCY, LEADERS, FIELDS(rulepack)},
     {"disclosure", RECORD_DISCLOSURE, CIRCLE_CHART, 0, FIELDS(disclosure)},
+    {"ledger", RECORD_LEDGER, CIRCLE_PERSON, 0, FIELDS(ledger)},
+    {"limit", RECORD_LIMIT, CIRCLE_PERSON, 0, FIELDS(limit)},
 };
 const size_t schema_type_count = sizeof schema_types / sizeof *schema_types;
 

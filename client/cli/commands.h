@@ -77,6 +77,8 @@
       "How goals go, by what signed notes say", report_goals)                                      \
     X("Records", "report training", "", "Training and supervision against what is asked",          \
       report_training)                                                                             \
+    X("Records", "report ledger", "[--on DATE]",                                                   \
+      "Your own hours and earnings against your limits: nobody else reads them", report_ledger)    \
     X("Records", "export billing",                                                                 \
       "--from DATE --to DATE --to-file FILE [--participant PERSON] [--again]",                     \
       "Write what can be billed, and what changed since, as a CSV file", export_billing)           \

@@ -7,27 +7,12 @@
 
 #include "client/cli/commands.h"
 #include "client/cli/json.h"
+#include "client/cli/meter.h"
 
-#define BAR_CELLS     16
-#define BAR_BYTES     (3 * BAR_CELLS + 1)
 #define NUMBER_MAX    24
 #define TENTHS        10
 #define WORKER_CELLS  8
 #define TRAINED_CELLS 6
-
-/* "######    ", in blocks, with eighths of one at the end. */
-static void bar(char text[static BAR_BYTES], int64_t value, int64_t of)
-{
-    static const char *const parts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-    int64_t eighths = of > 0 ? value * BAR_CELLS * 8 / of : 0;
-    size_t len = 0;
-
-    eighths = eighths < 0 ? 0 : eighths > BAR_CELLS * 8 ? BAR_CELLS * 8 : eighths;
-    text[0] = '\0';
-    for (int64_t i = 0; i < eighths / 8; i++, len += 3)
-        memcpy(text + len, "█", 4);
-    memcpy(text + len, parts[eighths % 8], strlen(parts[eighths % 8]) + 1);
-}
 
 static void tenths_text(char text[static NUMBER_MAX], int64_t tenths)
 {
@@ -86,7 +71,7 @@ struct worker_texts {
     char units[NUMBER_MAX];
     char on_time[NUMBER_MAX];
     char unbilled[NUMBER_MAX];
-    char bar[BAR_BYTES];
+    char bar[METER_BYTES];
 };
 
 static void worker_cells(const struct kith_worker *worker, int64_t most, struct worker_texts *texts,
@@ -100,7 +85,7 @@ static void worker_cells(const struct kith_worker *worker, int64_t most, struct 
         (void)snprintf(texts->on_time, NUMBER_MAX, "%" PRIu64 " %%",
                        worker->on_time * 100 / worker->due);
     (void)snprintf(texts->unbilled, NUMBER_MAX, "%" PRIu64, worker->visits - worker->counting);
-    bar(texts->bar, *worker->person ? worker->units_tenths : 0, most);
+    meter_write(texts->bar, *worker->person ? worker->units_tenths : 0, most);
     const char *const made[WORKER_CELLS] = {
         *worker->person ? worker->person : "together",
         texts->visits,
@@ -298,7 +283,7 @@ struct asked_texts {
     char has[NUMBER_MAX];
     char asked[2 * NUMBER_MAX];
     char missing[2 * NUMBER_MAX];
-    char bar[BAR_BYTES];
+    char bar[METER_BYTES];
 };
 
 static void asked_cells(const struct kith_trained *person, size_t place, struct asked_texts *texts,
@@ -312,7 +297,7 @@ static void asked_cells(const struct kith_trained *person, size_t place, struct 
     if (asked->asked_tenths > 0) {
         tenths_text(number, asked->asked_tenths);
         (void)snprintf(texts->asked, sizeof texts->asked, "of %s %s", number, asked->unit);
-        bar(texts->bar, asked->has_tenths, asked->asked_tenths);
+        meter_write(texts->bar, asked->has_tenths, asked->asked_tenths);
         tenths_text(number, lacks);
         (void)snprintf(texts->missing, sizeof texts->missing, lacks > 0 ? "%s missing" : "met",
                        number);
