@@ -95,15 +95,17 @@ export class CircleState {
 
     // --- changes of others, and own ones that come back
 
-    /** Takes in a run; gives the ids of what is new here. */
+    /** Takes in a run, whole or not at all; gives the ids of what is new here. */
     takeRun(roster, run) {
         const log = this.log(run.device);
         const taken = [];
+        let prev = log[run.firstN - 2]?.id ?? ZERO_KEY;
         run.changes.forEach((change, i) => {
             const n = run.firstN + i;
-            check(n <= log.length + 1, "gap", "the hub left something out");
-            const header = this.header(run.device, n, change);
+            check(n <= log.length + taken.length + 1, "gap", "the hub left something out");
+            const header = { ...this.header(run.device, 1, change), n, prev };
             const id = changeId(header, change.sealed);
+            prev = id;
             if (n <= log.length) {
                 check(equal(id, log[n - 1].id), "forked", "the hub serves another change under a known number");
                 return;
@@ -111,13 +113,13 @@ export class CircleState {
             check(run.device !== this.own.device, "copied", "the hub knows changes of this device that are not here");
             const verdict = this.circle.takes(roster, header, id);
             check(["ok", "held"].includes(verdict), verdict, "the hub serves what does not count");
-            log.push({ class: change.class, epoch: change.epoch, sealed: change.sealed.slice(),
-                       signature: change.signature.slice(), id });
-            taken.push(id);
+            taken.push({ class: change.class, epoch: change.epoch, sealed: change.sealed.slice(),
+                         signature: change.signature.slice(), id });
         });
         if (taken.length > 0)
-            changeVerify(log.at(-1).id, log.at(-1).signature, roster.device(run.device).keys.sign);
-        return taken;
+            changeVerify(prev, taken.at(-1).signature, roster.device(run.device).keys.sign);
+        log.push(...taken);
+        return taken.map((change) => change.id);
     }
 
     // --- merging
