@@ -107,15 +107,28 @@ def every_vector_is_read_and_written_alike(_):
     expect(passed and int(passed.group(1)) >= 19, "the tests of client/js ran: %s" % done.stdout[-500:])
 
 
-def every_vector_is_read_alike_in_a_browser(_):
+def in_browser(*arguments):
     program, browser = node(), shutil.which("chromium")
     if not browser:
         raise Skipped("needs Chromium")
-    done = subprocess.run([program, os.path.join("test", "browser.js"), browser], cwd=CLIENT, capture_output=True,
-                          text=True, timeout=120)
+    done = subprocess.run([program, os.path.join("test", "browser.js"), browser] + list(arguments), cwd=CLIENT,
+                          capture_output=True, text=True, timeout=120)
     expect(done.returncode == 0, done.stdout + done.stderr)
-    passed = re.search(r"^# pass (\d+)$", done.stdout, re.M)
-    expect(passed and int(passed.group(1)) >= 19, "the tests ran in the page: %s" % done.stdout)
+    return done.stdout
+
+
+def every_vector_is_read_alike_in_a_browser(_):
+    passed = re.search(r"^# pass (\d+)$", in_browser(), re.M)
+    expect(passed and int(passed.group(1)) >= 19, "the tests ran in the page")
+
+
+def a_page_joins_the_agency(lab):
+    founder = lab.found(lab.hub())
+    code = founder.json("invite", "--person", "Joe Park", "--role", "specialist")["code"]
+    founder.sync()
+    states = json.loads(in_browser(code))
+    founder.sync()
+    expect(states and states == founder.json("verify", "--state"), "the page has what the founder has: %s" % states)
 
 
 def both_clients_edit_a_visit_apart_and_agree_in_either_order(lab):
@@ -190,6 +203,7 @@ def many_changes_travel_both_ways(lab):
 
 if __name__ == "__main__":
     main([every_vector_is_read_and_written_alike, every_vector_is_read_alike_in_a_browser,
+          a_page_joins_the_agency,
           both_clients_edit_a_visit_apart_and_agree_in_either_order,
           what_was_taken_from_it_is_gone_and_comes_back_when_it_is_let_in_again, a_device_that_was_ended_keeps_nothing,
           many_changes_travel_both_ways])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the tests of the vectors in headless Chromium: node test/browser.js CHROMIUM. Serves the
-// sources on 127.0.0.1 with an import map for the packages, and for what the tests need of Node.
+// Runs the tests in headless Chromium: node test/browser.js CHROMIUM; or, with an invitation behind,
+// joins with it in the page and tells what each circle has come to. Serves the sources on 127.0.0.1
+// with an import map for the packages, and for what the tests need of Node.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -21,9 +22,25 @@ const IMPORTS = {
 };
 
 const tests = readdirSync(new URL(".", import.meta.url)).filter((name) => name.endsWith(".test.js")).sort();
-const page = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
-<script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>
-<script type="module">
+const code = process.argv[3];
+const head = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>`;
+
+const joining = `${head}<script type="module">
+const answer = { passed: 0, failed: [] };
+try {
+    const { Device } = await import("${CLIENT}src/index.js");
+    const device = Device.fromCode(${JSON.stringify(code)});
+    await device.sync();
+    answer.states = Object.fromEntries(device.circles().map(({ id }) => [id, device.stateHash(id)]));
+    answer.passed = 1;
+} catch (error) {
+    answer.error = String(error.stack);
+}
+await fetch("/done", { method: "POST", body: JSON.stringify(answer) });
+</script>`;
+
+const testing = `${head}<script type="module">
 import { finish } from "${CLIENT}test/support/page_test.js";
 try {
     ${tests.map((name) => `await import("${CLIENT}test/${name}");`).join("\n    ")}
@@ -46,7 +63,7 @@ function answer(request, response, done) {
     }
     const types = { js: "text/javascript", mjs: "text/javascript", json: "application/json" };
     try {
-        const content = path === "/" ? page : readFileSync(join(ROOT, path));
+        const content = path === "/" ? (code ? joining : testing) : readFileSync(join(ROOT, path));
         response.setHeader("Content-Type", path === "/" ? "text/html" : types[path.split(".").pop()] ?? "application/octet-stream");
         response.end(content);
     } catch {
@@ -87,8 +104,8 @@ function run(chromium) {
     }).finally(() => run.stop?.());
 }
 
-const { passed, failed, error } = await run(process.argv[2] ?? "chromium");
+const { passed, failed, error, states } = await run(process.argv[2] ?? "chromium");
 for (const line of failed) console.log(`not ok ${line}`);
 if (error) console.log(error);
-console.log(`# pass ${passed}`);
+console.log(states ? JSON.stringify(states) : `# pass ${passed}`);
 process.exitCode = failed.length > 0 || error || passed === 0 ? 1 : 0;
