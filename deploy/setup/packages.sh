@@ -17,7 +17,6 @@ lint) wanted=$lint ;;
 *) echo 'usage: packages.sh build|check|lint' >&2; exit 2 ;;
 esac
 
-
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
     for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl; do
