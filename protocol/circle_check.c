@@ -49,12 +49,11 @@ static enum kith_err genesis_check(const struct roster *roster, const struct cir
         return KITH_MALFORMED;
     if (entry->kind == CIRCLE_PERSON)
         return KITH_OK;
-    for (uint32_t i = 0; i < roster->person_count; i++) {
-        uint32_t number = roster->people[i].number;
-        if ((roster_roles_at(roster, number, entry->roster_seq) & ROLE_CUSTODIAN) &&
-            !entry_member(entry, number))
+    const struct roster_person *custodian = roster_next_custodian(roster, 0);
+    for (; custodian; custodian = roster_next_custodian(roster, custodian->number))
+        if ((roster_roles_at(roster, custodian->number, entry->roster_seq) & ROLE_CUSTODIAN) &&
+            !entry_member(entry, custodian->number))
             return KITH_NOT_ALLOWED;
-    }
     return KITH_OK;
 }
 

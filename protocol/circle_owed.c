@@ -27,12 +27,10 @@ void circle_owed(const struct circle *circle, const struct roster *roster, uint6
 {
     bool is_guarded = circle_has_custodians(circle);
 
-    for (uint32_t i = 0; is_guarded && i < roster->person_count && owed->member_count < owed->max;
-         i++) {
-        const struct roster_person *person = &roster->people[i];
+    const struct roster_person *person = roster_next_custodian(roster, 0);
+    for (; is_guarded && person; person = roster_next_custodian(roster, person->number))
         if ((person->roles & ROLE_CUSTODIAN) && !circle_member(circle, person->number))
             owed_add_member(owed, &(struct circle_member){person->number, CIRCLE_WRITE});
-    }
     for (uint32_t i = 0; i < roster->device_count && owed->device_count < owed->max; i++) {
         const struct roster_device *device = &roster->devices[i];
         bool is_open = device->state == DEVICE_ACTIVE ||

@@ -79,12 +79,34 @@ const struct roster_person *roster_person(const struct roster *roster, uint64_t 
     return number >= 1 && number <= roster->person_count ? &roster->people[number - 1] : NULL;
 }
 
+static const struct roster_role_change *newest_change(const struct roster *roster, uint32_t person)
+{
+    const struct roster_person *known = roster_person(roster, person);
+
+    return known && known->newest_change ? &roster->changes[known->newest_change - 1] : NULL;
+}
+
 unsigned roster_roles_at(const struct roster *roster, uint32_t person, uint32_t seq)
 {
-    for (uint32_t i = roster->change_count; i > 0; i--)
-        if (roster->changes[i - 1].person == person && roster->changes[i - 1].seq <= seq)
-            return roster->changes[i - 1].roles;
-    return 0;
+    const struct roster_role_change *change = newest_change(roster, person);
+
+    while (change && change->seq > seq)
+        change = change->before ? &roster->changes[change->before - 1] : NULL;
+    return change ? change->roles : 0;
+}
+
+uint32_t roster_roles_since(const struct roster *roster, uint32_t person)
+{
+    const struct roster_role_change *change = newest_change(roster, person);
+
+    return change ? change->seq : 0;
+}
+
+const struct roster_person *roster_next_custodian(const struct roster *roster, uint32_t person)
+{
+    const struct roster_person *last = roster_person(roster, person);
+
+    return roster_person(roster, last ? last->next_custodian : roster->custodian);
 }
 
 unsigned roster_device_roles(const struct roster *roster, uint32_t device)
@@ -438,12 +460,25 @@ static bool roster_make_room(struct roster *roster)
 
 static void apply_person(struct roster *roster, const struct roster_entry *entry, uint32_t number)
 {
-    if (number > roster->person_count)
+    struct roster_person *person = &roster->people[number - 1];
+
+    if (number > roster->person_count) {
         roster->person_count = number;
-    roster->people[number - 1] = (struct roster_person){
-        .number = number, .roles = entry->roles, .supervisor = entry->supervisor};
-    roster->changes[roster->change_count++] = (struct roster_role_change){
-        .seq = entry->link.seq, .person = number, .roles = entry->roles};
+        *person = (struct roster_person){.number = number};
+    }
+    person->roles = entry->roles;
+    person->supervisor = entry->supervisor;
+    roster->changes[roster->change_count++] =
+        (struct roster_role_change){.seq = entry->link.seq,
+                                    .person = number,
+                                    .roles = entry->roles,
+                                    .before = person->newest_change};
+    person->newest_change = roster->change_count;
+    if ((entry->roles & ROLE_CUSTODIAN) && !person->is_custodian_listed) {
+        person->is_custodian_listed = true;
+        person->next_custodian = roster->custodian;
+        roster->custodian = number;
+    }
 }
 
 static void apply_device(struct roster *roster, const struct roster_entry *entry, uint32_t person,

@@ -108,14 +108,19 @@ struct roster_device {
 
 struct roster_person {
     uint32_t number;
-    unsigned roles;      /* as of the head */
-    uint32_t supervisor; /* person number, 0 for none */
+    unsigned roles;          /* as of the head */
+    uint32_t supervisor;     /* person number, 0 for none */
+    uint32_t newest_change;  /* of the person's roles: an index behind it */
+    uint32_t next_custodian; /* who was made one before: see roster.custodian; 0: nobody */
+    bool is_custodian_listed;
 };
 
+/* The changes of one person's roles hang together: a roster may have very many people. */
 struct roster_role_change {
     uint32_t seq;
     uint32_t person;
     unsigned roles;
+    uint32_t before; /* the person's change before it: an index behind it; 0: there is none */
 };
 
 struct roster {
@@ -132,6 +137,7 @@ struct roster {
     uint32_t person_count;
     struct roster_role_change *changes; /* ascending by seq */
     uint32_t change_count;
+    uint32_t custodian; /* of all who are or were one, who was made one last; 0: nobody */
 };
 
 void roster_init(struct roster *roster);
@@ -143,6 +149,11 @@ const struct roster_person *roster_person(const struct roster *roster, uint64_t 
 /* The person behind a device and the roles it had when the roster had `seq` entries; 0 for nobody.
  */
 unsigned roster_roles_at(const struct roster *roster, uint32_t person, uint32_t seq);
+/* The entry that gave the person its roles of now; 0 for nobody. */
+uint32_t roster_roles_since(const struct roster *roster, uint32_t person);
+/* The next of those who are or were custodians, in no order, from `person` 0 on; NULL at the end.
+ */
+const struct roster_person *roster_next_custodian(const struct roster *roster, uint32_t person);
 /* The roles now of the person behind a device; 0 for an unknown device. */
 unsigned roster_device_roles(const struct roster *roster, uint32_t device);
 /* Whether the device had been ended when the roster had `seq` entries. */

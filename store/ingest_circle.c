@@ -99,12 +99,8 @@ static enum kith_err check_roles_known(const struct roster *roster,
 {
     const struct roster_device *author = roster_device(roster, entry->author);
 
-    for (uint32_t i = roster->change_count; author && i > 0; i--) {
-        const struct roster_role_change *change = &roster->changes[i - 1];
-        if (change->person == author->person)
-            return change->seq > entry->roster_seq ? KITH_STALE : KITH_OK;
-    }
-    return KITH_OK;
+    bool is_known = !author || roster_roles_since(roster, author->person) <= entry->roster_seq;
+    return is_known ? KITH_OK : KITH_STALE;
 }
 
 /* A circle that came by hand to one of its recipients: made by another device, and complete. */
