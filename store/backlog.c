@@ -209,12 +209,17 @@ static bool load_entry(struct loader *loader, const struct circle *circle,
 /* What the device wrote itself is not sent back, unless the hub has more of it than was
  * acknowledged to it: a copy of the device wrote that, or the device before it was set back, or an
  * answer was lost. */
+static bool is_not_sent_back(const struct loader *loader, uint32_t author)
+{
+    return author == loader->device && !loader->has_own_news;
+}
+
 static bool load_change(struct loader *loader, const struct circle *circle,
                         const struct hub_item *item)
 {
     bool is_own = item->device == loader->device;
 
-    if (is_own && !loader->has_own_news)
+    if (is_not_sent_back(loader, item->device))
         return true;
     if (!has_room(loader, item->change.sealed.len + RUN_CHANGE_OVERHEAD + RUN_HEAD_MAX))
         return false;
@@ -285,10 +290,15 @@ static uint64_t load_circle(struct loader *loader, uint32_t number, uint64_t thr
 
     hub_circle_get(&loader->txn, number, &circle);
     while (!loader->txn.err) {
-        uint64_t next = hub_circle_after(&loader->txn, number, through);
+        uint32_t author;
+        uint64_t next = hub_circle_next(&loader->txn, number, through, &author);
         if (next == 0 || next > last) {
             through = last;
             break;
+        }
+        if (is_not_sent_back(loader, author)) {
+            through = next;
+            continue;
         }
         if (!hub_item_get(&loader->txn, next, &item))
             store_fail(&loader->txn, KITH_DAMAGED);

@@ -277,17 +277,37 @@ uint64_t hub_circle_last_through(struct store_txn *txn, uint32_t circle, uint64_
                : 0;
 }
 
-uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after)
+static struct store_walk circle_walk(struct store_txn *txn, uint32_t circle, uint64_t after)
 {
     struct key prefix = key_of_u32(circle);
     struct key from = prefix;
-    uint64_t sequence = 0;
 
     key_u64(&from, after + 1);
-    struct store_walk walk =
-        store_walk_begin(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&prefix), key_bytes(&from));
+    return store_walk_begin(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&prefix), key_bytes(&from));
+}
+
+uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after)
+{
+    struct store_walk walk = circle_walk(txn, circle, after);
+    uint64_t sequence = 0;
+
     if (store_walk_next(&walk) && walk.key.len == 12)
         sequence = get_u64(walk.key.ptr + 4);
+    store_walk_end(&walk);
+    return sequence;
+}
+
+uint64_t hub_circle_next(struct store_txn *txn, uint32_t circle, uint64_t after, uint32_t *author)
+{
+    struct store_walk walk = circle_walk(txn, circle, after);
+    uint64_t sequence = 0;
+
+    *author = 0;
+    if (store_walk_next(&walk) && walk.key.len == 12) {
+        struct bytes value = store_walk_value(&walk);
+        sequence = get_u64(walk.key.ptr + 4);
+        *author = value.len == 4 ? get_u32(value.ptr) : 0;
+    }
     store_walk_end(&walk);
     return sequence;
 }
@@ -319,7 +339,7 @@ struct chain_head hub_chain_head(struct store_txn *txn, uint32_t circle, uint32_
     return head;
 }
 
-static void chain_advance(struct store_txn *txn, const struct hub_item *item, uint64_t sequence)
+static void chain_head_put(struct store_txn *txn, const struct hub_item *item)
 {
     struct key key = chain_key(item->circle, item->device);
     uint8_t value[CHAIN_HEAD_BYTES];
@@ -327,8 +347,6 @@ static void chain_advance(struct store_txn *txn, const struct hub_item *item, ui
     put_u64(value, item->n);
     memcpy(value + 8, item->id, HASH_BYTES);
     store_put(txn, TABLE_HUB_CHAIN, key_bytes(&key), bytes_of(value, sizeof value));
-    key_u64(&key, item->n);
-    store_put_u64(txn, TABLE_HUB_CHAIN_LOG, key_bytes(&key), sequence);
 }
 
 /* kind, circle, device, n, mark, id, signature, sealed */
@@ -353,11 +371,13 @@ static void item_write(const struct hub_item *item, struct buffer *out)
     buffer_add(out, item->change.sealed.ptr, item->change.sealed.len);
 }
 
-uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item)
+/* All but the head of its chain and the circle's newest sequence. */
+static uint64_t item_append(struct store_txn *txn, const struct hub_item *item)
 {
     uint64_t sequence = hub_sequence(txn) + 1;
     struct key key = key_of_u64(sequence);
     struct key circle_key = key_of_u32(item->circle);
+    uint8_t author[4];
     struct buffer value;
 
     buffer_init(&value, ITEM_HEAD_BYTES + CHANGE_SEALED_MAX);
@@ -366,14 +386,64 @@ uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item)
         store_fail(txn, value.err);
     store_append(txn, TABLE_HUB_LOG, key_bytes(&key), buffer_view(&value));
     buffer_clear(&value);
-    store_put_u64(txn, TABLE_HUB_LAST, key_bytes(&circle_key), sequence);
     key_u64(&circle_key, sequence);
-    store_put(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&circle_key), bytes_of(NULL, 0));
-    if (item->kind == HUB_ITEM_CHANGE)
-        chain_advance(txn, item, sequence);
-    if (item->kind == HUB_ITEM_CHANGE && item->change.class == CHANGE_URGENT)
+    put_u32(author, item->device);
+    store_put(txn, TABLE_HUB_CIRCLE_LOG, key_bytes(&circle_key),
+              bytes_of(author, item->kind == HUB_ITEM_CHANGE ? sizeof author : 0));
+    if (item->kind != HUB_ITEM_CHANGE)
+        return sequence;
+    struct key log_key = chain_key(item->circle, item->device);
+    key_u64(&log_key, item->n);
+    store_put_u64(txn, TABLE_HUB_CHAIN_LOG, key_bytes(&log_key), sequence);
+    if (item->change.class == CHANGE_URGENT)
         store_put_u64(txn, TABLE_HUB_URGENT, key_bytes(&key), item->circle);
     return sequence;
+}
+
+static void circle_last_put(struct store_txn *txn, uint32_t circle, uint64_t sequence)
+{
+    struct key key = key_of_u32(circle);
+
+    store_put_u64(txn, TABLE_HUB_LAST, key_bytes(&key), sequence);
+}
+
+uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item)
+{
+    uint64_t sequence = item_append(txn, item);
+
+    circle_last_put(txn, item->circle, sequence);
+    if (item->kind == HUB_ITEM_CHANGE)
+        chain_head_put(txn, item);
+    return sequence;
+}
+
+void hub_chain_open(struct store_txn *txn, struct hub_chain *chain, uint32_t circle,
+                    uint32_t device)
+{
+    if (chain->circle == circle && chain->device == device)
+        return;
+    hub_chain_close(txn, chain);
+    *chain = (struct hub_chain){
+        .circle = circle, .device = device, .head = hub_chain_head(txn, circle, device)};
+}
+
+void hub_chain_add(struct store_txn *txn, struct hub_chain *chain, const struct hub_item *item)
+{
+    chain->sequence = item_append(txn, item);
+    chain->head.n = item->n;
+    memcpy(chain->head.id, item->id, HASH_BYTES);
+}
+
+void hub_chain_close(struct store_txn *txn, struct hub_chain *chain)
+{
+    struct hub_item newest = {.circle = chain->circle, .device = chain->device, .n = chain->head.n};
+
+    if (chain->sequence) {
+        memcpy(newest.id, chain->head.id, HASH_BYTES);
+        chain_head_put(txn, &newest);
+        circle_last_put(txn, chain->circle, chain->sequence);
+    }
+    *chain = (struct hub_chain){0};
 }
 
 bool hub_is_urgent(struct store_txn *txn, uint64_t sequence)

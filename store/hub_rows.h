@@ -59,6 +59,8 @@ uint64_t hub_circle_last(struct store_txn *txn, uint32_t circle);
 uint64_t hub_circle_last_through(struct store_txn *txn, uint32_t circle, uint64_t through);
 /* The first sequence of a circle after `after`; 0 if there is none. */
 uint64_t hub_circle_after(struct store_txn *txn, uint32_t circle, uint64_t after);
+/* Likewise, with the device that wrote it if it is a change; 0 otherwise. */
+uint64_t hub_circle_next(struct store_txn *txn, uint32_t circle, uint64_t after, uint32_t *author);
 
 /* The newest change of a device in a circle; n 0 and zeros if there is none. */
 struct chain_head {
@@ -79,6 +81,20 @@ struct hub_item {
 };
 /* Adds an item under the next sequence, with all indexes; returns the sequence. */
 uint64_t hub_item_add(struct store_txn *txn, const struct hub_item *item);
+/* A chain that several changes in a row are added to: its head, and the circle's newest sequence,
+ * are written once, when it is closed. Until then nothing else is added to that circle, and neither
+ * is read. Zero is a closed one; opening the one that is open costs nothing. */
+struct hub_chain {
+    uint32_t circle; /* 0: closed */
+    uint32_t device;
+    struct chain_head head;
+    uint64_t sequence; /* of what was added; 0: nothing was */
+};
+void hub_chain_open(struct store_txn *txn, struct hub_chain *chain, uint32_t circle,
+                    uint32_t device);
+/* Adds a CHANGE of the open chain. */
+void hub_chain_add(struct store_txn *txn, struct hub_chain *chain, const struct hub_item *item);
+void hub_chain_close(struct store_txn *txn, struct hub_chain *chain);
 bool hub_item_get(struct store_txn *txn, uint64_t sequence, struct hub_item *item);
 /* Walks the urgent changes after a sequence: hub_urgent, hub_urgent_next until false, then
  * store_walk_end. */

@@ -63,8 +63,11 @@ static void touched_clear(struct committer *committer)
 /* The state of a circle within this commit; number 0 and no entries if the circle is not known. */
 struct touched *touch_circle(struct committer *committer, const uint8_t id[static ID_BYTES])
 {
-    uint32_t number = hub_circle_number(&committer->txn, id);
+    struct touched *last = committer->touched + committer->touched_count - 1;
 
+    if (committer->touched_count > 0 && last->number && memcmp(last->circle.id, id, ID_BYTES) == 0)
+        return last;
+    uint32_t number = hub_circle_number(&committer->txn, id);
     for (uint32_t i = committer->touched_count; number && i > 0; i--)
         if (committer->touched[i - 1].number == number)
             return &committer->touched[i - 1];
@@ -156,13 +159,15 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
         item->verdict = KITH_UNKNOWN_CIRCLE;
         return;
     }
-    struct chain_head head = hub_chain_head(&committer->txn, touched->number, item->device);
+    hub_chain_open(&committer->txn, &committer->chain, touched->number, item->device);
+    struct chain_head head = committer->chain.head;
     if (item->n <= head.n) {
         item->verdict = check_stored(committer, touched->number, item);
         return;
     }
     item->verdict = check_taken(committer, ingest, touched, item);
     if (item->verdict == KITH_HELD) {
+        hub_chain_close(&committer->txn, &committer->chain);
         item->verdict = held_commit(committer, ingest, touched, item);
         touched->has_news = touched->has_news || item->verdict == KITH_HELD;
     } else if (!item->verdict)
@@ -177,7 +182,7 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
                            .n = item->n,
                            .change = item->change};
     memcpy(row.id, item->id, HASH_BYTES);
-    (void)hub_item_add(&committer->txn, &row);
+    hub_chain_add(&committer->txn, &committer->chain, &row);
     ingest->stored_count++;
     touched->has_news = true;
 }
@@ -297,6 +302,8 @@ static void commit_item(struct committer *committer, struct ingest *ingest,
 {
     bool is_member = ingest->mode == CHANNEL_SYNC || ingest->is_enrolled;
 
+    if (item->kind != ACK_CHAIN)
+        hub_chain_close(&committer->txn, &committer->chain);
     item->verdict = item->checked;
     if (item->kind != ACK_ROSTER && !is_member) {
         item->verdict = KITH_STATE;
@@ -420,6 +427,7 @@ static void commit_ingest(struct committer *committer, struct ingest *ingest)
     ingest->is_enrolled = false;
     for (uint32_t i = 0; i < ingest->item_count; i++)
         commit_item(committer, ingest, &ingest->items[i]);
+    hub_chain_close(&committer->txn, &committer->chain);
     if (ingest->stored_count > 0)
         hub_written_add(&committer->txn, ingest->device, ingest->stored_count);
     acknowledge(committer, ingest);

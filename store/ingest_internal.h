@@ -18,6 +18,7 @@ struct committer {
     struct store_txn txn;
     struct audit audit;
     uint64_t now_ms;
+    struct hub_chain chain;  /* that changes are being added to */
     struct touched *touched; /* of the current ingest */
     uint32_t touched_count;
     uint32_t touched_room;

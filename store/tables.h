@@ -30,7 +30,8 @@
     X(HUB_CHAIN, SEALED, "circle number u32, device u32", "newest n, its id", "hub_rows.c")        \
     X(HUB_CHAIN_LOG, PLAIN, "circle number u32, device u32, n u64", "sequence u64", "hub_rows.c")  \
     X(HUB_LOG, SEALED, "sequence u64", "a change or a reference to an entry", "hub_rows.c")        \
-    X(HUB_CIRCLE_LOG, PLAIN, "circle number u32, sequence u64", "nothing", "hub_rows.c")           \
+    X(HUB_CIRCLE_LOG, PLAIN, "circle number u32, sequence u64",                                    \
+      "device u32 that wrote the change; nothing of other items", "hub_rows.c")                    \
     X(HUB_URGENT, PLAIN, "sequence u64 of an urgent change", "circle number u64", "hub_rows.c")    \
     X(HUB_HELD, SEALED, "circle number u32, device u32, n u64", "where it lies, id, when, state",  \
       "hub_held_rows.c")                                                                           \

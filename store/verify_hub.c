@@ -100,13 +100,16 @@ static void check_item(struct checker *checker, uint64_t sequence)
 {
     struct hub_item item;
     struct bytes entry;
+    uint32_t author;
     uint8_t id[HASH_BYTES];
 
     if (!hub_item_get(&checker->txn, sequence, &item)) {
         store_fail(&checker->txn, KITH_DAMAGED);
         return;
     }
-    expect(checker, hub_circle_after(&checker->txn, item.circle, sequence - 1) == sequence,
+    expect(checker,
+           hub_circle_next(&checker->txn, item.circle, sequence - 1, &author) == sequence &&
+               author == (item.kind == HUB_ITEM_CHANGE ? item.device : 0),
            KITH_DAMAGED);
     expect(checker, hub_circle_last(&checker->txn, item.circle) >= sequence, KITH_DAMAGED);
     if (item.kind == HUB_ITEM_ENTRY) {
