@@ -35,7 +35,7 @@
       "how many new ones from one address, on average")                                            \
     X(handshakes_per_address_burst, 1000, 1, 1000000, "connections",                               \
       "how many new ones from one address at a stroke")                                            \
-    X(handshakes_max, 2048, 1, 1000000, "connections",                                             \
+    X(handshakes_max, 8192, 1, 1000000, "connections",                                             \
       "how many at once that are not let in yet; then the oldest has to go")                       \
     X(handshake_s, 10, 1, 3600, "seconds", "how long a handshake may take")                        \
     X(greeting_mib_max, 16, 1, 65536, "MiB", "how much of peers that are not let in yet is kept")  \

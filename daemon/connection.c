@@ -96,6 +96,7 @@ static void leave(struct connection *connection)
     if (connection->device) {
         uint64_t seconds = (uv_now(&hub->loop) - connection->opened_ms) / 1000;
         hub->session_count--;
+        hub->ended_count++;
         log_event(LOG_SESSION_CLOSED, connection->device, seconds, err);
         audit_session(connection, seconds, err);
     }
@@ -313,6 +314,7 @@ static bool let_in(struct connection *connection)
         return false;
     connection->device = session->hello.device;
     hub->session_count++;
+    hub->let_in_count++;
     log_event(LOG_SESSION_OPENED, connection->device, session->channel.mode, KITH_OK);
     oldest = connection->line
                  ? devices_surplus(connection->line, false, hub->config.sessions_per_device_max)

@@ -19,6 +19,11 @@
 #define KIB         1024u
 #define MIB         (1024u * 1024u)
 
+#define PASS_RATE_MIN 10.0 /* sessions a second; below that nobody can be promised a turn */
+#define TURN_LEAST_US 1000000u
+#define TURN_SPARE    1.25 /* turns are given out more slowly than sessions pass */
+#define LET_IN_PART   0.25 /* of those that are let in a second: as many pass, at the least */
+
 bool hub_is_stopping(const struct hub *hub)
 {
     return hub->is_stopping;
@@ -52,6 +57,12 @@ struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *pee
 
     hub->refused_count += !line;
     return line;
+}
+
+bool hub_is_crowded(const struct hub *hub)
+{
+    return hub->greeters && hub->handshake_count >= hub->config.handshakes_max &&
+           uv_now(&hub->loop) - hub->greeters->opened_ms < HUB_DOOR_MS;
 }
 
 void hub_add_greeter(struct hub *hub, struct connection *connection)
@@ -157,7 +168,7 @@ bool hub_has_room(const struct connection *connection)
 
 /* splitmix64: from once to three times what is set, so that those turned away at once come back one
  * by one. */
-uint32_t hub_retry_s(struct hub *hub)
+static uint32_t retry_by_chance(struct hub *hub)
 {
     uint64_t value = hub->chance += 0x9E3779B97F4A7C15u;
 
@@ -165,6 +176,35 @@ uint32_t hub_retry_s(struct hub *hub)
     value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
     value ^= value >> 31;
     return hub->config.retry_s + (uint32_t)(value % (2u * hub->config.retry_s + 1));
+}
+
+uint32_t hub_retry_s(struct hub *hub)
+{
+    uint64_t now_us = 1000 * uv_now(&hub->loop);
+    uint64_t next_us = now_us + TURN_LEAST_US;
+
+    if (hub->pass_rate < PASS_RATE_MIN)
+        return retry_by_chance(hub);
+    if (next_us < hub->turn_us)
+        next_us = hub->turn_us;
+    next_us += (uint64_t)(1e6 / hub->pass_rate);
+    uint32_t after_s = (uint32_t)((next_us - now_us + 999999) / 1000000);
+    if (after_s > 3 * hub->config.retry_s)
+        return retry_by_chance(hub);
+    hub->turn_us = next_us;
+    return after_s;
+}
+
+/* How many end; or, while many come and few are through yet, a part of those that are let in. Half
+ * of it is of the last second. */
+static void note_rate(struct hub *hub)
+{
+    double ended = (double)(hub->ended_count - hub->told_ended_count);
+    double let_in = (double)(hub->let_in_count - hub->told_let_in_count) * LET_IN_PART;
+
+    hub->told_ended_count = hub->ended_count;
+    hub->told_let_in_count = hub->let_in_count;
+    hub->pass_rate = (hub->pass_rate + (ended > let_in ? ended : let_in)) / 2;
 }
 
 void hub_note_failed_handshake(struct hub *hub, enum kith_err err)
@@ -209,7 +249,7 @@ static void begin_stop(struct hub *hub, uint64_t patience_ms)
 
     hub->is_stopping = true;
     hub->stop_ms = uv_now(&hub->loop) + (is_first ? patience_ms : 0);
-    close_handle((uv_handle_t *)&hub->listener.tcp);
+    listener_close(&hub->listener);
     close_handle((uv_handle_t *)&hub->control.pipe);
     each_connection(hub, hub->stop_ms > uv_now(&hub->loop) ? connection_stop : connection_close);
     hub_settle(hub);
@@ -293,6 +333,7 @@ static void on_sweep(uv_timer_t *timer)
 
     if (++hub->sweep_count % TELL_SWEEPS == 0)
         tell_of_strangers(hub);
+    note_rate(hub);
     listener_resume(&hub->listener);
     if (ledger_has_notes(hub->ledger))
         committer_flush(hub->committer, connection_clock_ms());

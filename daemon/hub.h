@@ -25,6 +25,8 @@
 #include "daemon/tally.h"
 #include "store/ledger.h"
 
+/* How long whoever came to the door stays there, however many others come. */
+#define HUB_DOOR_MS 3000
 /* Connections of strangers that are waited for after the last word, so that they hear it. */
 #define HUB_LINGER_MAX 256
 
@@ -64,8 +66,14 @@ struct hub {
     uint64_t told_refused_count; /* the same when they were last told of */
     uint64_t told_failed_count;
     enum kith_err failed_err;
-    uint64_t unaudited_count; /* sessions whose end the audit log had no room for */
-    uint64_t chance;          /* of a generator that needs not be secret */
+    uint64_t unaudited_count;  /* sessions whose end the audit log had no room for */
+    uint64_t ended_count;      /* sessions */
+    uint64_t told_ended_count; /* at the last sweep */
+    uint64_t let_in_count;
+    uint64_t told_let_in_count; /* likewise */
+    double pass_rate;           /* how many sessions pass a second, of late */
+    uint64_t turn_us;           /* when the last one that was turned away is to come again */
+    uint64_t chance;            /* of a generator that needs not be secret */
     uint32_t sweep_count;
     uint16_t port;
     bool is_looped; /* the loop is there */
@@ -92,6 +100,9 @@ bool hub_is_stopping(const struct hub *hub);
 /* One more connection of this address: its line of the tally, NULL if there are enough or the hub
  * stops. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer);
+/* Whether the next connection is to wait: handshakes_max are at the door, and each came so lately
+ * that it may not have been heard yet. */
+bool hub_is_crowded(const struct hub *hub);
 /* Those that are not let in yet. Beyond handshakes_max, or greeting_mib_max, the oldest has to go:
  * who is honest is through in one round trip. */
 void hub_add_greeter(struct hub *hub, struct connection *connection);
@@ -100,7 +111,8 @@ void hub_remove_greeter(struct hub *hub, struct connection *connection);
 void hub_account(struct connection *connection, size_t waiting, size_t partial);
 /* Whether more may be read from it. */
 bool hub_has_room(const struct connection *connection);
-/* When somebody who is turned away is to come again. */
+/* When somebody who is turned away is to come again: one after another, as fast as sessions have
+ * ended of late; by chance if that would be too late, or none has ended. */
 uint32_t hub_retry_s(struct hub *hub);
 void hub_note_failed_handshake(struct hub *hub, enum kith_err err);
 void hub_add(struct hub *hub, struct connection *connection);

@@ -12,8 +12,9 @@ struct hub;
 
 struct listener {
     uv_tcp_t tcp;
+    uv_check_t turn; /* runs while a connection waits */
     struct hub *hub;
-    bool is_waiting; /* a connection could not be taken yet for want of memory */
+    bool is_waiting; /* one could not be taken yet: no memory, or no room at the door */
 };
 
 void listener_init(struct listener *listener, struct hub *hub);
@@ -23,5 +24,6 @@ MUST_USE enum kith_err listener_open(struct listener *listener, const char *addr
                                      char bound[static ADDRESS_MAX]);
 /* Tries again to take what is waiting. */
 void listener_resume(struct listener *listener);
+void listener_close(struct listener *listener);
 
 #endif
