@@ -58,9 +58,9 @@ check: ## set up, build and run every test
 check-built:
 	@KITH_BIN=$(out) python3 tests/run.py $(out)
 
-bench: all ## measure; JSON=1 prints one JSON list; VISITS=N
+bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth; JSON=1; LONG=1 grows a hub to 10 million changes
 	@$(MAKE) -j$$(nproc) $(out)/bench
-	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(VISITS),--visits $(VISITS))
+	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(PART),--only $(PART)) $(if $(LONG),--growth 10000000)
 
 SEEDS ?= 10000
 sim: ## schedules of the simulator; SEEDS=N FIRST=SEED
@@ -150,7 +150,7 @@ $(out)/lib%.a:
 
 $(out)/kithd: $(call objects,$(daemon)) $(out)/libbase.a
 $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
-$(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libkith.a
+$(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libdaemon.a $(out)/libkith.a
 $(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
 $(out)/train: $(call objects,deploy/dictionary/train.c) $(out)/libbase.a
 $(out)/vectors: $(call objects,$(wildcard tests/vectors/*.c)) $(out)/libhelpers.a $(out)/libcli.a $(out)/libkith.a
