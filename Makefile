@@ -58,7 +58,8 @@ check: ## set up, build and run every test
 check-built:
 	@KITH_BIN=$(out) python3 tests/run.py $(out)
 
-bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth; JSON=1; LONG=1 grows a hub to 10 million changes
+bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth|peers; JSON=1; LONG=1 grows a hub to 10 million changes
+	@deploy/setup/packages.sh bench
 	@$(MAKE) -j$$(nproc) $(out)/bench
 	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(PART),--only $(PART)) $(if $(LONG),--growth 10000000)
 

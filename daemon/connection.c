@@ -594,6 +594,7 @@ enum kith_err connection_accept(struct hub *hub, uv_stream_t *listener)
         return KITH_MEMORY;
     connection->hub = hub;
     connection->opened_ms = uv_now(&hub->loop);
+    connection->opened_turn = hub->listener.turns;
     connection->progress_ms = connection->opened_ms;
     socket_init(&connection->socket, &hub->loop, connection);
     hub_add(hub, connection);

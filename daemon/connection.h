@@ -55,6 +55,7 @@ struct connection {
     uint32_t partial_bytes; /* of a message that is not whole yet */
     size_t unwritten_bytes; /* at the last sweep */
     uint64_t opened_ms;
+    uint64_t opened_turn;   /* of the loop */
     uint64_t progress_ms;   /* the last time a byte moved or work was done */
     uint64_t partial_ms;    /* since when a message is not whole */
     uint64_t written_ms;    /* the last time the peer took bytes */

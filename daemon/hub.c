@@ -61,8 +61,11 @@ struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *pee
 
 bool hub_is_crowded(const struct hub *hub)
 {
-    return hub->greeters && hub->handshake_count >= hub->config.handshakes_max &&
-           uv_now(&hub->loop) - hub->greeters->opened_ms < HUB_DOOR_MS;
+    const struct connection *oldest = hub->greeters;
+
+    return oldest && hub->handshake_count >= hub->config.handshakes_max &&
+           (uv_now(&hub->loop) - oldest->opened_ms < HUB_DOOR_MS ||
+            hub->listener.turns - oldest->opened_turn < HUB_DOOR_TURNS);
 }
 
 void hub_add_greeter(struct hub *hub, struct connection *connection)

@@ -25,8 +25,10 @@
 #include "daemon/tally.h"
 #include "store/ledger.h"
 
-/* How long whoever came to the door stays there, however many others come. */
-#define HUB_DOOR_MS 3000
+/* Whoever came to the door stays there for so long, and until what it had sent by then was read,
+ * however many others come. */
+#define HUB_DOOR_MS    1000
+#define HUB_DOOR_TURNS 2
 /* Connections of strangers that are waited for after the last word, so that they hear it. */
 #define HUB_LINGER_MAX 256
 
@@ -100,8 +102,8 @@ bool hub_is_stopping(const struct hub *hub);
 /* One more connection of this address: its line of the tally, NULL if there are enough or the hub
  * stops. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer);
-/* Whether the next connection is to wait: handshakes_max are at the door, and each came so lately
- * that it may not have been heard yet. */
+/* Whether the next connection is to wait: handshakes_max are at the door, and the oldest of them
+ * may not have been heard yet. */
 bool hub_is_crowded(const struct hub *hub);
 /* Those that are not let in yet. Beyond handshakes_max, or greeting_mib_max, the oldest has to go:
  * who is honest is through in one round trip. */

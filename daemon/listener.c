@@ -9,22 +9,24 @@
 
 #define LISTEN_BACKLOG 4096
 
-static void take_next(struct listener *listener);
-
-/* While others are at the door who have not had their time yet, the next one waits in the queue of
- * the kernel. */
-static void on_turn(uv_check_t *turn)
+/* While others are at the door who were not heard yet, the next one waits in the queue of the
+ * kernel. */
+static void on_turn(uv_check_t *check)
 {
-    listener_resume(turn->data);
+    struct listener *listener = check->data;
+
+    listener->turns++;
+    listener_resume(listener);
 }
 
 void listener_init(struct listener *listener, struct hub *hub)
 {
     (void)uv_tcp_init(&hub->loop, &listener->tcp);
-    (void)uv_check_init(&hub->loop, &listener->turn);
+    (void)uv_check_init(&hub->loop, &listener->check);
     listener->tcp.data = listener;
-    listener->turn.data = listener;
+    listener->check.data = listener;
     listener->hub = hub;
+    (void)uv_check_start(&listener->check, on_turn);
 }
 
 static void take_next(struct listener *listener)
@@ -32,10 +34,6 @@ static void take_next(struct listener *listener)
     listener->is_waiting =
         hub_is_crowded(listener->hub) ||
         connection_accept(listener->hub, (uv_stream_t *)&listener->tcp) == KITH_MEMORY;
-    if (listener->is_waiting)
-        (void)uv_check_start(&listener->turn, on_turn);
-    else
-        (void)uv_check_stop(&listener->turn);
 }
 
 static void on_connection(uv_stream_t *stream, int status)
@@ -54,7 +52,7 @@ void listener_close(struct listener *listener)
 {
     if (!uv_is_closing((uv_handle_t *)&listener->tcp)) {
         uv_close((uv_handle_t *)&listener->tcp, NULL);
-        uv_close((uv_handle_t *)&listener->turn, NULL);
+        uv_close((uv_handle_t *)&listener->check, NULL);
     }
 }
 

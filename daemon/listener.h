@@ -4,6 +4,7 @@
 #define KITH_DAEMON_LISTENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 #include "protocol/invite.h"
@@ -12,8 +13,9 @@ struct hub;
 
 struct listener {
     uv_tcp_t tcp;
-    uv_check_t turn; /* runs while a connection waits */
+    uv_check_t check; /* runs after each turn of the loop, and wakes nobody */
     struct hub *hub;
+    uint64_t turns;  /* of the loop: in each of them all that has come is read */
     bool is_waiting; /* one could not be taken yet: no memory, or no room at the door */
 };
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what a goal needs, if it is missing:  packages.sh build|check|lint
+# Installs what a goal needs, if it is missing:  packages.sh build|check|lint|bench
 # On Debian it names the packages and installs them; elsewhere it names what is missing and stops.
 set -eu
 
@@ -14,7 +14,8 @@ case "${1:-}" in
 build) wanted=$build ;;
 check) wanted=$check ;;
 lint) wanted=$lint ;;
-*) echo 'usage: packages.sh build|check|lint' >&2; exit 2 ;;
+bench) wanted=$build ;;
+*) echo 'usage: packages.sh build|check|lint|bench' >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
@@ -66,4 +67,10 @@ if [ "$1" = check ]; then
     npm_packages tests/fhir build/fhir
     command -v chromium >/dev/null || install chromium ||
         echo 'Chromium could not be installed: the tests in a browser will be skipped.' >&2
+fi
+
+# What the bench measures beside: what cannot be had is left out there.
+if [ "$1" = bench ]; then
+    command -v redis-server >/dev/null || install redis-server 2>/dev/null || echo 'Redis could not be installed.' >&2
+    ! command -v npm >/dev/null || npm_packages tests/bench/pouchdb build/pouchdb
 fi

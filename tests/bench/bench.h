@@ -23,6 +23,12 @@ struct bench {
     unsigned growth;  /* changes, at most, of the hub that grows */
     unsigned rows;
     char folder[128];
+    /* What a laptop was measured with, for the peers; 0: it was not. */
+    double first_cpu_s;
+    double first_bytes;
+    double one_visit_bytes;
+    double nothing_new_bytes;
+    double ingest_rate; /* changes a second at 200 connections; likewise */
 };
 
 #define BENCH_PATH_MAX 192
@@ -36,6 +42,15 @@ void bench_path(const struct bench *bench, const char *name, char path[static BE
 void bench_remove(const char *folder);
 double bench_seconds_since(const struct timespec *start);
 double bench_cpu_seconds(void); /* of this process */
+
+/* What somebody wrote about a visit: about 400 bytes, another one for each number. */
+struct bench_texts {
+    char purpose[100];
+    char done[160];
+    char response[100];
+    char plan[90];
+};
+void bench_write_texts(unsigned number, struct bench_texts *texts);
 
 struct bench_hub {
     const struct bench *bench;
@@ -64,5 +79,6 @@ void measure_storm(struct bench *bench);
 void measure_idle(struct bench *bench);
 void measure_fan_out(struct bench *bench);
 void measure_growth(struct bench *bench);
+void measure_peers(struct bench *bench);
 
 #endif

@@ -12,7 +12,6 @@
 #include "bench.h"
 
 #define STORED_TOGETHER 256
-#define TEXT_BYTES      450 /* packs to what a visit with 900 bytes of fields packs to */
 #define FOUNDER         1
 
 /* Many messages become one transaction. */
@@ -218,28 +217,6 @@ void crowd_found(struct crowd *crowd, const char *folder, uint32_t count, uint32
     crowd_note_cursor(crowd);
 }
 
-/* Sentences of a visit, no two alike: as well packed as what people write. */
-static void write_text(const struct crowd *crowd, uint32_t device, char text[static TEXT_BYTES])
-{
-    static const char *const words[] = {
-        "walked",   "to",     "the",     "library",  "and",    "talked",    "about",     "sleep",
-        "work",     "family", "meeting", "bus",      "stop",   "practised", "breathing", "goal",
-        "progress", "again",  "better",  "Thursday", "called", "clinic",    "housing",   "support",
-    };
-    uint64_t state = (uint64_t)device * 0x9E3779B97F4A7C15u + crowd->devices[device].n * 7919;
-    size_t len = 0;
-
-    while (len + 24 < TEXT_BYTES) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        len += (size_t)snprintf(text + len, TEXT_BYTES - len, "%s ",
-                                words[(state >> 40) % (sizeof words / sizeof *words)]);
-        if ((state >> 33) % 4 == 0)
-            len += (size_t)snprintf(text + len, TEXT_BYTES - len, "%llu ",
-                                    (unsigned long long)(state >> 50));
-    }
-    memset(text + len, '.', TEXT_BYTES - len);
-}
-
 static void write_change(struct crowd *crowd, uint32_t number, struct run_writer *writer)
 {
     static const uint8_t epoch_key[KEY_BYTES] = "what a chart is sealed with";
@@ -247,16 +224,16 @@ static void write_change(struct crowd *crowd, uint32_t number, struct run_writer
     struct change_header header = {
         .class = CHANGE_NORMAL, .epoch = 1, .device = number + 2, .n = device->n + 1};
     uint8_t signature[SIGNATURE_BYTES];
-    char text[TEXT_BYTES];
+    struct bench_texts texts;
     struct buffer sealed;
 
-    write_text(crowd, number, text);
+    bench_write_texts((unsigned)crowd->made, &texts);
     buffer_init(&sealed, CHANGE_SEALED_MAX);
     memcpy(header.agency, crowd->roster.agency, ID_BYTES);
     memcpy(header.circle, crowd->circles[device->circle], ID_BYTES);
     memcpy(header.prev, device->head, HASH_BYTES);
-    need(change_seal(&header, epoch_key, device->sign_secret, bytes_of(text, TEXT_BYTES), &sealed,
-                     device->head, signature),
+    need(change_seal(&header, epoch_key, device->sign_secret, bytes_of(&texts, sizeof texts),
+                     &sealed, device->head, signature),
          "sealing a visit");
     const struct change change = {header.class, header.epoch, buffer_view(&sealed), signature};
     run_add(writer, header.circle, header.device, header.n, &change);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "protocol/change.h"
 #include "protocol/channel.h"
 #include "protocol/seal.h"
 
@@ -72,6 +73,40 @@ double limit_sign_s(void)
     for (unsigned i = 0; i < TURNS; i++)
         seal_sign(SEAL_CHANGE_SIGN, signer.secret, signer.hash, signer.signature);
     return (thread_s() - before) / TURNS;
+}
+
+double limit_open_s(void)
+{
+    static const uint8_t epoch_key[KEY_BYTES] = "what a chart is sealed with";
+    const struct change_header header = {.class = CHANGE_NORMAL, .epoch = 1, .device = 1, .n = 1};
+    struct signer signer;
+    struct bench_texts texts;
+    struct buffer sealed[TURNS];
+    struct buffer text;
+    uint8_t id[HASH_BYTES];
+    enum kith_err err = KITH_OK;
+
+    make_signer(&signer);
+    for (unsigned i = 0; i < TURNS && !err; i++) {
+        bench_write_texts(i, &texts);
+        buffer_init(&sealed[i], CHANGE_SEALED_MAX);
+        err = change_seal(&header, epoch_key, signer.secret, bytes_of(&texts, sizeof texts),
+                          &sealed[i], id, signer.signature);
+    }
+    buffer_init(&text, CHANGE_TEXT_MAX);
+    double before = thread_s();
+    for (unsigned i = 0; i < TURNS && !err; i++) {
+        change_id(&header, buffer_view(&sealed[i]), id);
+        buffer_reset(&text);
+        err = change_open(&header, buffer_view(&sealed[i]), epoch_key, &text);
+    }
+    double spent = thread_s() - before;
+    for (unsigned i = 0; i < TURNS; i++)
+        buffer_clear(&sealed[i]);
+    buffer_clear(&text);
+    if (err)
+        bench_fail("opening a change", err);
+    return spent / TURNS;
 }
 
 struct ends {

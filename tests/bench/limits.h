@@ -12,6 +12,8 @@
 double limit_verify_s(void);
 /* Signing a receipt. */
 double limit_sign_s(void);
+/* Opening (decrypting, unpacking) and hashing a change: a visit as people write them. */
+double limit_open_s(void);
 /* The hub's half of a handshake: message 1 read, message 2 written. */
 double limit_handshake_s(void);
 /* One message of `text_len` bytes encrypted and written to a socket whose other end only reads. */

@@ -337,10 +337,11 @@ static void run(struct load *load, uint32_t process)
         peer->runner = &runner;
         peer->index = i;
         peer->shown = &load->devices[i];
-        peer->shown->begun_ns = load->start_ns;
         (void)uv_timer_init(&runner.loop, &peer->timer);
         peer->timer.data = peer;
-        begin(peer);
+        uint64_t after_ms = (uint64_t)options->within_ms * i / options->count;
+        peer->shown->begun_ns = load->start_ns + after_ms * 1000000;
+        (void)uv_timer_start(&peer->timer, on_timer, after_ms, 0);
     }
     (void)uv_run(&runner.loop, UV_RUN_DEFAULT);
     _exit(0);

@@ -41,6 +41,7 @@ struct load_options {
     uint32_t sources;              /* addresses that they come from */
     uint32_t messages_each;        /* that a device sends, one after another without waiting */
     const struct buffer *messages; /* of the first device, then of the next one, ...; of PUSH */
+    uint32_t within_ms;            /* they begin to connect one after another within that */
     bool is_staying;               /* no BYE */
 };
 
@@ -53,7 +54,7 @@ struct load {
 };
 
 uint64_t load_now_ns(void);
-/* Starts the processes; all devices connect at once. `options` outlives the load. */
+/* Starts the processes. `options` outlives the load. */
 void load_begin(struct load *load, const struct load_options *options);
 /* Until each device is settled, over or has failed; false after `seconds`. */
 bool load_wait(const struct load *load, double seconds);
