@@ -132,6 +132,27 @@ static void list_carried(struct filler *filler, struct sending_circle *circle)
     }
 }
 
+/* When the newest change that is to be sent was written; 0 if that cannot be told. */
+static uint64_t newest_written(struct store_txn *txn, const uint8_t id[static ID_BYTES], uint64_t n)
+{
+    struct circle_work work;
+    struct payload payload;
+    struct buffer text;
+    uint64_t newest = 0;
+
+    if (circle_work_begin(txn, id, &work))
+        return 0;
+    buffer_init(&text, CHANGE_TEXT_MAX);
+    for (uint32_t i = 0; i < work.chain_count; i++)
+        if (work.chains[i].number == CHAIN_OWN &&
+            !circle_work_text(txn, &work, &work.chains[i], n, &text) &&
+            !payload_open(&payload, buffer_view(&text)))
+            newest = payload.hlc;
+    buffer_clear(&text);
+    circle_work_end(txn, &work);
+    return newest;
+}
+
 /* What the own chain of a circle has beyond the last receipt. */
 static bool list_circle(struct filler *filler, uint32_t number, struct sending_circle *circle)
 {
@@ -161,6 +182,8 @@ static bool list_circle(struct filler *filler, uint32_t number, struct sending_c
         circle->next_entry = known.acked_entries + 1;
     else if (receipt.n == 0)
         circle->needs_genesis = known.acked_entries == 0;
+    if (circle->next_n <= circle->last_n)
+        circle->newest = newest_written(txn, known.circle.id, circle->last_n);
     circle_clear(&known.circle);
     /* The first change asks what the hub has of the rest: its receipt says. */
     if (filler->is_giving && circle->next_n == 1 && circle->last_n > 1)
@@ -173,12 +196,23 @@ static bool list_circle(struct filler *filler, uint32_t number, struct sending_c
            circle->next_n <= circle->last_n;
 }
 
+/* What is urgent first, then where somebody wrote last. */
+static int by_urgency(const void *a, const void *b)
+{
+    const struct sending_circle *left = a;
+    const struct sending_circle *right = b;
+
+    if (left->is_urgent != right->is_urgent)
+        return left->is_urgent ? -1 : 1;
+    if (left->newest != right->newest)
+        return left->newest > right->newest ? -1 : 1;
+    return left->number < right->number ? -1 : 1;
+}
+
 static enum kith_err list_circles(struct filler *filler)
 {
     struct sending *sending = filler->sending;
     uint32_t count = device_circle_count(filler->txn);
-    uint32_t urgent = 0;
-
     struct hub_state hub;
 
     replica_hub_get(filler->txn, &hub);
@@ -193,14 +227,10 @@ static enum kith_err list_circles(struct filler *filler)
         struct sending_circle circle;
         bool has_more = list_circle(filler, number, &circle);
         sending->acknowledged += circle.floor;
-        if (!has_more)
-            continue;
-        sending->circles[sending->circle_count++] = circle;
-        if (circle.is_urgent) {
-            sending->circles[sending->circle_count - 1] = sending->circles[urgent];
-            sending->circles[urgent++] = circle;
-        }
+        if (has_more)
+            sending->circles[sending->circle_count++] = circle;
     }
+    qsort(sending->circles, sending->circle_count, sizeof *sending->circles, by_urgency);
     filler->is_given_back = filler->is_giving;
     for (uint32_t i = 0; i < sending->circle_count; i++)
         if (sending->circles[i].next_entry)

@@ -13,6 +13,7 @@ struct sending_circle {
     uint64_t last_n;
     uint64_t floor; /* what the hub had acknowledged when this was listed */
     bool is_urgent;
+    uint64_t newest;        /* time of the newest change to be sent, by its author's clock */
     bool needs_genesis;     /* the hub has not acknowledged it yet */
     uint32_t next_entry;    /* of the access chain, to be given back; 0: none */
     bool is_carrying;       /* others' changes that came by hand and that the hub may not have */

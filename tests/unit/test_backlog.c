@@ -583,6 +583,50 @@ static void a_log_with_a_hole_is_damage_and_not_an_endless_load(void **state)
     backlog_clear(&backlog);
 }
 
+/* The charts of the runs that a hub heard, in their order. */
+struct heard {
+    uint8_t charts[CHARTS_MAX][ID_BYTES];
+    uint32_t count;
+};
+
+static void hear_runs(void *owner, struct bytes frames)
+{
+    struct heard *heard = owner;
+    struct wire_in batch = wire_open(frames);
+    struct frame frame;
+    struct run run;
+
+    while (frame_next(&batch, &frame))
+        if (frame.type == FRAME_PUSH) {
+            assert_int_equal(run_read(&run, &frame), KITH_OK);
+            assert_true(heard->count < CHARTS_MAX);
+            memcpy(heard->charts[heard->count++], run.circle, ID_BYTES);
+        }
+}
+
+static void what_is_sent_goes_urgent_first_and_then_the_newest(void **state)
+{
+    static const uint32_t order[] = {2, 0, 1, 3}; /* the third is urgent, the fourth the oldest */
+    enum { CHARTS = 4 };
+    struct world *world = *state;
+    struct test_device *ana = &world->devices[2];
+    const uint8_t record[ID_BYTES] = "a visit";
+    struct heard heard = {.count = 0};
+    const struct link_faults listening = {.hear = hear_runs, .owner = &heard};
+
+    for (uint32_t i = 0; i < CHARTS; i++)
+        add_chart(world, 2);
+    for (uint32_t i = CHARTS; i > 0; i--)
+        (void)link_put_as(ana, i == 3 ? CHANGE_URGENT : CHANGE_NORMAL, world->charts[i - 1].id,
+                          record, NOTE, PURPOSE, "written offline");
+    struct link_result result =
+        link_connect(&world->hub, ana, CHANNEL_SYNC, NULL, NULL, &listening);
+    assert_int_equal(result.device_err, KITH_OK);
+    assert_int_equal(heard.count, CHARTS);
+    for (uint32_t i = 0; i < CHARTS; i++)
+        assert_memory_equal(heard.charts[i], world->charts[order[i]].id, ID_BYTES);
+}
+
 #define WORLD(test) cmocka_unit_test_setup_teardown(test, world_open, world_close)
 
 int main(void)
@@ -594,6 +638,7 @@ int main(void)
         WORLD(what_is_urgent_overtakes_the_rest),
         WORLD(much_that_is_urgent_arrives_once_as_well),
         WORLD(own_changes_are_not_sent_back),
+        WORLD(what_is_sent_goes_urgent_first_and_then_the_newest),
         WORLD(somebody_without_a_grant_gets_the_roster_and_no_chart),
         WORLD(a_device_that_joins_gets_the_roster_only_and_later_the_rest),
         WORLD(a_cursor_that_does_not_agree_starts_anew),
