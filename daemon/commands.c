@@ -79,6 +79,11 @@ static enum exit_code read_options(const struct options *options, struct config 
     return EXIT_DONE;
 }
 
+bool settings_path(const char *folder, char *path, size_t room)
+{
+    return (size_t)snprintf(path, room, "%s/" CONFIG_FILE, folder) < room;
+}
+
 /* What init was told, then the file, then the command line: the later one wins. */
 static enum exit_code read_settings(const struct options *options, struct config *config)
 {
@@ -87,7 +92,7 @@ static enum exit_code read_settings(const struct options *options, struct config
     enum kith_err err = KITH_OK;
 
     config_defaults(config);
-    if ((size_t)snprintf(path, sizeof path, "%s/" CONFIG_FILE, options->data) >= sizeof path)
+    if (!settings_path(options->data, path, sizeof path))
         return refuse("--data", KITH_TOO_LARGE);
     if (file_is_there(options->data, CONFIG_FILE))
         err = config_read(config, path, why);
@@ -254,8 +259,13 @@ static void set_workers(void)
     (void)setenv("UV_THREADPOOL_SIZE", text, 0);
 }
 
-static enum exit_code serve(const struct options *options, const struct config *config,
-                            struct hub **hub)
+/* The same files and the same command line as at the start. */
+static enum kith_err read_again(void *owner, struct config *config)
+{
+    return read_settings(owner, config) ? KITH_INPUT : KITH_OK;
+}
+
+static enum exit_code serve(struct options *options, const struct config *config, struct hub **hub)
 {
     char bound[ADDRESS_MAX];
     enum kith_err err = hub_open(hub, options->data, config);
@@ -265,6 +275,7 @@ static enum exit_code serve(const struct options *options, const struct config *
     err = hub_listen(*hub, bound);
     if (err)
         return refuse_listen(config, err);
+    reload_start(&(*hub)->reload, options, read_again);
     (void)printf(options->is_json ? "{\"listening\": \"%s\"}\n" : "listening %s\n", bound);
     (void)fflush(stdout);
     err = hub_run(*hub);
@@ -284,7 +295,8 @@ enum exit_code command_run(const struct options *options)
         return refuse(options->data, err);
     (void)signal(SIGPIPE, SIG_IGN);
     set_workers();
-    code = serve(options, &config, &hub);
+    struct options kept = *options;
+    code = serve(&kept, &config, &hub);
     hub_close(&hub);
     return code;
 }

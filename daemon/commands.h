@@ -4,12 +4,13 @@
 #define KITH_DAEMON_COMMANDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "protocol/error.h"
 
 enum exit_code { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
-/* As given; NULL for what was not. `data` is always there. */
+/* As given; NULL for what was not. `data` is always there, but for a command that takes a FILE. */
 struct options {
     const char *data;
     const char *listen;
@@ -22,15 +23,21 @@ struct options {
     const char *known;
     const char *to;
     const char *from;
+    const char *file; /* without a letter: the one word that is no option */
     bool is_json;
 };
 
 enum exit_code command_init(const struct options *options);
 enum exit_code command_run(const struct options *options);
 enum exit_code command_stats(const struct options *options);
+/* In check_config.c. */
+enum exit_code command_check_config(const struct options *options);
 /* In inspect.c. */
 enum exit_code command_verify(const struct options *options);
 enum exit_code command_audit(const struct options *options);
+
+/* The file of settings in a data folder. PATH_MAX bytes of `path` are enough; false if not. */
+bool settings_path(const char *folder, char *path, size_t room);
 
 /* For the commands: what went wrong with `what`, and what to do next; and that a command line
  * cannot be. */

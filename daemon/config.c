@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define LINE_BYTES 512
+
 enum text_form { CONFIG_LISTEN, CONFIG_ADDRESS_OR_NONE, CONFIG_NAME };
 
 struct text_setting {
@@ -14,12 +16,13 @@ struct text_setting {
     size_t offset;
     size_t bytes;
     const char *preset;
+    enum config_change change;
     const char *sentence;
 };
 
 static const struct text_setting texts[] = {
-#define TEXT_ROW(field, form, bytes, preset, sentence)                                             \
-    {#field, form, offsetof(struct config, field), bytes, preset, sentence},
+#define TEXT_ROW(field, form, bytes, preset, change, sentence)                                     \
+    {#field, form, offsetof(struct config, field), bytes, preset, change, sentence},
     CONFIG_TEXTS(TEXT_ROW)
 #undef TEXT_ROW
 };
@@ -32,12 +35,13 @@ struct number_setting {
     uint32_t least;
     uint32_t most;
     const char *unit;
+    enum config_change change;
     const char *sentence;
 };
 
 static const struct number_setting numbers[] = {
-#define NUMBER_ROW(field, preset, least, most, unit, sentence)                                     \
-    {#field, offsetof(struct config, field), preset, least, most, unit, sentence},
+#define NUMBER_ROW(field, preset, least, most, unit, change, sentence)                             \
+    {#field, offsetof(struct config, field), preset, least, most, unit, change, sentence},
     CONFIG_NUMBERS(NUMBER_ROW)
 #undef NUMBER_ROW
 };
@@ -183,8 +187,16 @@ static char *trim(char *text)
     return text;
 }
 
-static enum kith_err read_line(struct config *config, char *line, uint32_t *seen,
-                               char why[static CONFIG_WHY_MAX])
+/* A file while it is read. */
+struct reading {
+    struct config *config;
+    uint32_t seen; /* settings that were set, by their place */
+    unsigned line;
+    void *owner;
+    void (*tell)(void *owner, unsigned line, const char *why);
+};
+
+static enum kith_err read_line(struct reading *reading, char *line, char why[static CONFIG_WHY_MAX])
 {
     line[strcspn(line, "#")] = '\0';
     char *key = trim(line);
@@ -199,68 +211,153 @@ static enum kith_err read_line(struct config *config, char *line, uint32_t *seen
     *equals = '\0';
     key = trim(key);
     size_t place = setting_find(key);
-    if (place < TEXT_COUNT + NUMBER_COUNT && (*seen & (1u << place))) {
+    if (place < TEXT_COUNT + NUMBER_COUNT && (reading->seen & (1u << place))) {
         (void)snprintf(why, CONFIG_WHY_MAX, "%s: set twice", key);
         return KITH_INPUT;
     }
     if (place < TEXT_COUNT + NUMBER_COUNT)
-        *seen |= 1u << place;
-    return config_set(config, key, trim(equals + 1), why);
+        reading->seen |= 1u << place;
+    return config_set(reading->config, key, trim(equals + 1), why);
 }
 
-static enum kith_err read_file(struct config *config, FILE *file, unsigned *number,
-                               char why[static CONFIG_WHY_MAX])
+/* The rest of a line that is too long for what was read of it. */
+static void skip_line(FILE *file)
 {
-    char line[512];
-    uint32_t seen = 0;
-    enum kith_err err = KITH_OK;
+    int byte = 0;
 
-    for (*number = 1; !err && fgets(line, sizeof line, file); *number += 1) {
-        if (!strchr(line, '\n') && !feof(file)) {
-            (void)snprintf(why, CONFIG_WHY_MAX, "longer than %zu bytes, or not text",
-                           sizeof line - 2);
-            err = KITH_INPUT;
+    while (byte != '\n' && byte != EOF)
+        byte = fgetc(file);
+}
+
+static enum kith_err read_file(struct reading *reading, FILE *file)
+{
+    char line[LINE_BYTES];
+    char why[CONFIG_WHY_MAX];
+    enum kith_err first = KITH_OK;
+
+    for (reading->line = 1; fgets(line, sizeof line, file); reading->line++) {
+        enum kith_err err = KITH_INPUT;
+        if (strchr(line, '\n') || feof(file)) {
+            err = read_line(reading, line, why);
         } else {
-            err = read_line(config, line, &seen, why);
+            (void)snprintf(why, sizeof why, "longer than %zu bytes, or not text", sizeof line - 2);
+            skip_line(file);
         }
+        if (err)
+            reading->tell(reading->owner, reading->line, why);
+        first = first ? first : err;
     }
-    *number -= 1;
-    if (!err && ferror(file)) {
-        (void)snprintf(why, CONFIG_WHY_MAX, "%s", error_text(KITH_IO));
-        err = KITH_IO;
+    if (ferror(file)) {
+        reading->tell(reading->owner, 0, error_text(KITH_IO));
+        first = first ? first : KITH_IO;
     }
+    return first;
+}
+
+enum kith_err config_check(struct config *config, const char *path, void *owner,
+                           void (*tell)(void *owner, unsigned line, const char *why))
+{
+    struct reading reading = {.config = config, .owner = owner, .tell = tell};
+    FILE *file = fopen(path, "re");
+
+    if (!file) {
+        bool is_missing = errno == ENOENT;
+        tell(owner, 0, strerror(errno));
+        return is_missing ? KITH_NOT_FOUND : KITH_PERMISSION;
+    }
+    enum kith_err err = read_file(&reading, file);
+    (void)fclose(file);
     return err;
+}
+
+/* The first thing that is wrong. */
+struct complaint {
+    const char *path;
+    char *why;
+    bool is_made;
+};
+
+static void complain(void *owner, unsigned line, const char *why)
+{
+    struct complaint *complaint = owner;
+
+    if (complaint->is_made)
+        return;
+    if (line)
+        (void)snprintf(complaint->why, CONFIG_WHY_MAX, "%.200s, line %u: %.200s", complaint->path,
+                       line, why);
+    else
+        (void)snprintf(complaint->why, CONFIG_WHY_MAX, "%.300s: %.200s", complaint->path, why);
+    complaint->is_made = true;
 }
 
 enum kith_err config_read(struct config *config, const char *path, char why[static CONFIG_WHY_MAX])
 {
     struct config read = *config;
-    char reason[CONFIG_WHY_MAX];
-    unsigned number;
-    FILE *file = fopen(path, "re");
+    struct complaint complaint = {.path = path, .why = why};
+    enum kith_err err = config_check(&read, path, &complaint, complain);
 
-    if (!file) {
-        bool is_missing = errno == ENOENT;
-        (void)snprintf(why, CONFIG_WHY_MAX, "%.300s: %s", path, strerror(errno));
-        return is_missing ? KITH_NOT_FOUND : KITH_PERMISSION;
-    }
-    enum kith_err err = read_file(&read, file, &number, reason);
-    (void)fclose(file);
-    if (err)
-        (void)snprintf(why, CONFIG_WHY_MAX, "%.200s, line %u: %.200s", path, number, reason);
-    else
+    if (!err)
         *config = read;
     return err;
+}
+
+size_t config_count(void)
+{
+    return TEXT_COUNT + NUMBER_COUNT;
+}
+
+const char *config_key(size_t setting)
+{
+    return setting < TEXT_COUNT ? texts[setting].key : numbers[setting - TEXT_COUNT].key;
+}
+
+enum config_change config_change(size_t setting)
+{
+    return setting < TEXT_COUNT ? texts[setting].change : numbers[setting - TEXT_COUNT].change;
+}
+
+bool config_differs(const struct config *a, const struct config *b, size_t setting)
+{
+    if (setting < TEXT_COUNT)
+        return strcmp(text_get(a, &texts[setting]), text_get(b, &texts[setting])) != 0;
+    return number_get(a, &numbers[setting - TEXT_COUNT]) !=
+           number_get(b, &numbers[setting - TEXT_COUNT]);
+}
+
+bool config_number(const struct config *config, size_t setting, uint32_t *number)
+{
+    if (setting < TEXT_COUNT)
+        return false;
+    *number = number_get(config, &numbers[setting - TEXT_COUNT]);
+    return true;
+}
+
+void config_copy(struct config *to, const struct config *from, size_t setting)
+{
+    if (setting < TEXT_COUNT)
+        memcpy((char *)to + texts[setting].offset, text_get(from, &texts[setting]),
+               texts[setting].bytes);
+    else
+        number_put(to, &numbers[setting - TEXT_COUNT],
+                   number_get(from, &numbers[setting - TEXT_COUNT]));
+}
+
+/* For a file: what has to be done for a change to count. */
+static const char *change_text(enum config_change change)
+{
+    return change == CONFIG_LIVE ? "reload" : "restart";
 }
 
 void config_write_all(const struct config *config, FILE *out)
 {
     for (size_t i = 0; i < TEXT_COUNT; i++)
-        (void)fprintf(out, "# %s\n%s = %s\n", texts[i].sentence, texts[i].key,
-                      text_get(config, &texts[i]));
+        (void)fprintf(out, "# %s (%s)\n%s = %s\n", texts[i].sentence, change_text(texts[i].change),
+                      texts[i].key, text_get(config, &texts[i]));
     for (size_t i = 0; i < NUMBER_COUNT; i++)
-        (void)fprintf(out, "# %s (%u to %u %s)\n%s = %u\n", numbers[i].sentence, numbers[i].least,
-                      numbers[i].most, numbers[i].unit, numbers[i].key,
+        (void)fprintf(out, "# %s (%u to %u %s; %s)\n%s = %u\n", numbers[i].sentence,
+                      numbers[i].least, numbers[i].most, numbers[i].unit,
+                      change_text(numbers[i].change), numbers[i].key,
                       number_get(config, &numbers[i]));
 }
 

@@ -232,6 +232,7 @@ void hub_settle(struct hub *hub)
     close_handle((uv_handle_t *)&hub->sweep);
     close_handle((uv_handle_t *)&hub->terminate);
     close_handle((uv_handle_t *)&hub->interrupt);
+    close_handle((uv_handle_t *)&hub->reload.hangup);
 }
 
 /* None is freed while the list is walked: that is done by callbacks of their own. */
@@ -350,7 +351,7 @@ static enum kith_err open_loop(struct hub *hub)
     hub->is_looped = true;
     if (uv_async_init(&hub->loop, &hub->committed, on_committed) < 0 ||
         uv_signal_init(&hub->loop, &hub->terminate) < 0 ||
-        uv_signal_init(&hub->loop, &hub->interrupt) < 0)
+        uv_signal_init(&hub->loop, &hub->interrupt) < 0 || reload_init(&hub->reload, hub))
         return KITH_BUSY;
     (void)uv_timer_init(&hub->loop, &hub->sweep);
     listener_init(&hub->listener, hub);
@@ -398,6 +399,20 @@ static void fit_files(struct hub *hub)
     if (config->sessions_max > left - config->handshakes_max)
         config->sessions_max = (uint32_t)(left - config->handshakes_max);
     log_event(LOG_FILES_LIMITED, files.rlim_cur, config->sessions_max, KITH_OK);
+}
+
+/* After a bound has changed, what stood still for it is looked at again. */
+void hub_configure(struct hub *hub, const struct config *config)
+{
+    const struct tally_limits limits = {.connections = config->sessions_per_address_max,
+                                        .rate = config->handshakes_per_address_rate,
+                                        .burst = config->handshakes_per_address_burst};
+
+    hub->config = *config;
+    fit_files(hub);
+    tally_limit(&hub->tally, &limits);
+    hold_or_resume(hub);
+    each_connection(hub, connection_resume);
 }
 
 enum kith_err hub_open(struct hub **opened, const char *folder, const struct config *config)

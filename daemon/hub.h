@@ -22,6 +22,7 @@
 #include "daemon/control.h"
 #include "daemon/devices.h"
 #include "daemon/listener.h"
+#include "daemon/reload.h"
 #include "daemon/tally.h"
 #include "store/ledger.h"
 
@@ -44,6 +45,7 @@ struct hub {
     uv_loop_t loop;
     struct listener listener;
     struct control control;
+    struct reload reload;
     uv_async_t committed;
     uv_timer_t sweep;
     uv_signal_t terminate;
@@ -91,6 +93,8 @@ MUST_USE enum kith_err hub_open(struct hub **hub, const char *folder, const stru
 /* From here on connections queue up. `bound` gets the numeric address. PORT_TAKEN, ADDRESS,
  * PERMISSION. */
 MUST_USE enum kith_err hub_listen(struct hub *hub, char bound[static ADDRESS_MAX]);
+/* Other settings for a hub that runs; where it listens does not change. */
+void hub_configure(struct hub *hub, const struct config *config);
 /* Serves until it is stopped; then what is in flight is finished. The error that a commit ended
  * with, if one did. */
 MUST_USE enum kith_err hub_run(struct hub *hub);

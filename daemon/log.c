@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/config.h"
+
 static const struct {
     const char *event;
     const char *fields[2];
@@ -59,6 +61,13 @@ static void add_number(struct line *line, const char *field, uint64_t value)
     add_text(line, digits);
 }
 
+static void write_out(struct line *line)
+{
+    line->text[line->len++] = '\n';
+    (void)!write(STDERR_FILENO, line->text,
+                 line->len); /* one call: lines of several threads do not mix */
+}
+
 void log_event(enum log_name name, uint64_t first, uint64_t second, enum kith_err err)
 {
     struct line line = {.len = 0};
@@ -71,7 +80,20 @@ void log_event(enum log_name name, uint64_t first, uint64_t second, enum kith_er
         add_text(&line, " result=");
         add_text(&line, error_name(err));
     }
-    line.text[line.len++] = '\n';
-    (void)!write(STDERR_FILENO, line.text,
-                 line.len); /* one call: lines of several threads do not mix */
+    write_out(&line);
+}
+
+void log_setting(enum log_name name, size_t setting, const uint32_t *from, const uint32_t *to)
+{
+    struct line line = {.len = 0};
+
+    add_time(&line);
+    add_text(&line, events[name].event);
+    add_text(&line, " setting=");
+    add_text(&line, config_key(setting));
+    if (from)
+        add_number(&line, events[name].fields[0], *from);
+    if (to)
+        add_number(&line, events[name].fields[1], *to);
+    write_out(&line);
 }

@@ -18,7 +18,7 @@
 #define KITH_VERSION_TEXT "0.1.0"
 #endif
 
-/* `letters`: the options it takes, as in `letters_of`. */
+/* `letters`: the options it takes; F: also one word that is none, in place of --data. */
 static const struct command {
     const char *name;
     enum exit_code (*run)(const struct options *options);
@@ -32,6 +32,8 @@ static const struct command {
     {"run", command_run, "dclj", "--data DIR [--config FILE] [--listen HOST:PORT]",
      "serves until SIGTERM, then finishes what is in flight; prints 'listening HOST:PORT' when "
      "ready"},
+    {"check-config", command_check_config, "dcFj", "[FILE | --data DIR [--config FILE]] [--json]",
+     "reads the settings and says each error with its file and line"},
     {"stats", command_stats, "dj", "--data DIR [--json]",
      "what the hub holds, whether it runs or not"},
     {"verify", command_verify, "dkj", "--data DIR [--known SEQ:HASH] [--json]",
@@ -57,7 +59,8 @@ static void show_help(FILE *out)
     (void)fprintf(out, "  kithd %s\n      %s\n", BUNDLE_USAGE, BUNDLE_SENTENCE);
     (void)fputs(
         "  kithd --help | --version\n\n"
-        "A --config FILE holds lines of key = value. All of them, with what holds without one:\n\n",
+        "A --config FILE holds lines of key = value. All of them, with what holds without one. "
+        "SIGHUP changes what says reload:\n\n",
         out);
     config_defaults(&config);
     config_write_all(&config, out);
@@ -111,9 +114,11 @@ static enum exit_code run_command(const struct command *command, int argc, char 
         }
         take_option(&options, letter, optarg);
     }
+    if (optind < argc && strchr(command->letters, 'F'))
+        options.file = argv[optind++];
     if (optind < argc)
         (void)fprintf(stderr, "kithd: what is '%s'?\n", argv[optind]);
-    if (optind < argc || !options.data)
+    if (optind < argc || (!options.data && !options.file))
         return show_usage(command);
     return command->run(&options);
 }

@@ -14,6 +14,11 @@ void tally_init(struct tally *tally, uint64_t seed, const struct tally_limits *l
     tally->limits = *limits;
 }
 
+void tally_limit(struct tally *tally, const struct tally_limits *limits)
+{
+    tally->limits = *limits;
+}
+
 void tally_clear(struct tally *tally)
 {
     for (size_t i = 0; i < TALLY_BUCKETS; i++)
@@ -110,6 +115,8 @@ static bool take_token(const struct tally *tally, struct tally_line *line, uint6
     uint64_t most = (uint64_t)tally->limits.burst * TOKEN;
     uint64_t gained = (now_ms - line->filled_ms) * tally->limits.rate;
 
+    if (line->tokens > most)
+        line->tokens = most; /* it was more, before the limits changed */
     line->tokens = gained < most - line->tokens ? line->tokens + gained : most;
     line->filled_ms = now_ms;
     if (line->tokens < TOKEN)

@@ -46,6 +46,8 @@ struct tally {
 };
 
 void tally_init(struct tally *tally, uint64_t seed, const struct tally_limits *limits);
+/* Other limits, from the next connection on. */
+void tally_limit(struct tally *tally, const struct tally_limits *limits);
 void tally_clear(struct tally *tally);
 /* One more of this address: its line; NULL if it has enough, or without memory. */
 struct tally_line *tally_add(struct tally *tally, const struct sockaddr_storage *peer,

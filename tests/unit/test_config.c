@@ -50,9 +50,10 @@ static struct config defaults(void)
 
 static void assert_config_equal(const struct config *a, const struct config *b)
 {
-#define SAME_TEXT(field, form, bytes, preset, sentence) assert_string_equal(a->field, b->field);
+#define SAME_TEXT(field, form, bytes, preset, change, sentence)                                    \
+    assert_string_equal(a->field, b->field);
     CONFIG_TEXTS(SAME_TEXT)
-#define SAME_NUMBER(field, preset, least, most, unit, sentence)                                    \
+#define SAME_NUMBER(field, preset, least, most, unit, change, sentence)                            \
     assert_int_equal(a->field, b->field);
     CONFIG_NUMBERS(SAME_NUMBER)
 }
@@ -62,10 +63,10 @@ static void the_defaults_are_those_of_the_table(void **state)
     struct config config = defaults();
 
     (void)state;
-#define IS_PRESET_TEXT(field, form, bytes, preset, sentence)                                       \
+#define IS_PRESET_TEXT(field, form, bytes, preset, change, sentence)                               \
     assert_string_equal(config.field, preset);
     CONFIG_TEXTS(IS_PRESET_TEXT)
-#define IS_PRESET_NUMBER(field, preset, least, most, unit, sentence)                               \
+#define IS_PRESET_NUMBER(field, preset, least, most, unit, change, sentence)                       \
     assert_int_equal(config.field, preset);                                                        \
     assert_in_range(preset, least, most);
     CONFIG_NUMBERS(IS_PRESET_NUMBER)
@@ -107,7 +108,7 @@ static void every_number_takes_its_bounds_and_nothing_beyond(void **state)
     struct config config = defaults();
 
     (void)state;
-#define TRY_BOUNDS(field, preset, least, most, unit, sentence)                                     \
+#define TRY_BOUNDS(field, preset, least, most, unit, change, sentence)                             \
     assert_int_equal(set_number(#field, least, &config.field, &config), least);                    \
     assert_int_equal(set_number(#field, most, &config.field, &config), most);                      \
     refuse_number(#field, (uint64_t)(most) + 1, unit);                                             \
@@ -125,7 +126,7 @@ static void a_number_is_digits_alone_in_the_unit_of_its_key(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-#define TRY_WRONG(field, preset, least, most, unit, sentence)                                      \
+#define TRY_WRONG(field, preset, least, most, unit, change, sentence)                              \
     assert_refused(#field, wrong[i], unit);
         CONFIG_NUMBERS(TRY_WRONG)
     }
@@ -141,7 +142,7 @@ static bool ends_with(const char *text, const char *end)
 static void the_unit_of_a_time_is_in_its_key(void **state)
 {
     (void)state;
-#define CHECK_UNIT(field, preset, least, most, unit, sentence)                                     \
+#define CHECK_UNIT(field, preset, least, most, unit, change, sentence)                             \
     assert_int_equal(strcmp(unit, "seconds") == 0, ends_with(#field, "_s"));
     CONFIG_NUMBERS(CHECK_UNIT)
 }
@@ -304,7 +305,7 @@ static struct config unusual(void)
     (void)snprintf(config.listen, sizeof config.listen, "[::]:1");
     (void)snprintf(config.address, sizeof config.address, "hub.example.org:2");
     (void)snprintf(config.name, sizeof config.name, "a name = of sorts");
-#define RAISE(field, preset, least, most, unit, sentence) config.field++;
+#define RAISE(field, preset, least, most, unit, change, sentence) config.field++;
     CONFIG_NUMBERS(RAISE)
     return config;
 }
@@ -411,6 +412,68 @@ static void a_wrong_line_is_named_and_nothing_of_its_file_counts(void **state)
     }
 }
 
+/* What config_check told, as one text. */
+struct told {
+    char text[2048];
+    size_t len;
+};
+
+static void tell(void *owner, unsigned line, const char *why)
+{
+    struct told *told = owner;
+
+    told->len += (size_t)snprintf(told->text + told->len, sizeof told->text - told->len, "%u: %s\n",
+                                  line, why);
+}
+
+static void a_check_tells_of_every_wrong_line(void **state)
+{
+    struct config config = defaults();
+    struct told told = {.len = 0};
+    char text[4096] = "idle_s = x\nstall_s = 8\ncolour = red\n";
+
+    (void)state;
+    memset(text + strlen(text), 'y', 2000);
+    (void)snprintf(text + strlen(text), 100, "\nstall_s = 9\nname\n");
+    file_is(bytes_text(text));
+    assert_int_equal(config_check(&config, path, &told, tell), KITH_INPUT);
+    assert_string_equal(told.text, "1: idle_s: expected a number from 1 to 86400 (seconds)\n"
+                                   "3: there is no setting 'colour'\n"
+                                   "4: longer than 510 bytes, or not text\n"
+                                   "5: stall_s: set twice\n"
+                                   "6: expected key = value\n");
+    told.len = 0;
+    assert_int_equal(config_check(&config, "/tmp/kith-test-config-none/of/these", &told, tell),
+                     KITH_NOT_FOUND);
+    assert_string_equal(told.text, "0: No such file or directory\n");
+}
+
+static void each_setting_is_compared_and_copied_by_its_number(void **state)
+{
+    const struct config other = unusual();
+    struct config config = defaults();
+    uint32_t number;
+
+    (void)state;
+    for (size_t i = 0; i < config_count(); i++) {
+        assert_true(config_differs(&config, &other, i));
+        config_copy(&config, &other, i);
+        assert_false(config_differs(&config, &other, i));
+    }
+    assert_config_equal(&config, &other);
+    for (size_t i = 0; i < config_count(); i++) {
+        if (strcmp(config_key(i), "listen") == 0) {
+            assert_int_equal(config_change(i), CONFIG_AT_START);
+            assert_false(config_number(&config, i, &number));
+        }
+        if (strcmp(config_key(i), "idle_s") == 0) {
+            assert_int_equal(config_change(i), CONFIG_LIVE);
+            assert_true(config_number(&config, i, &number));
+            assert_int_equal(number, config.idle_s);
+        }
+    }
+}
+
 static void a_file_that_is_not_text_is_refused(void **state)
 {
     uint8_t noise[5000];
@@ -459,6 +522,8 @@ int main(void)
         cmocka_unit_test(a_last_line_without_an_end_counts),
         cmocka_unit_test(a_later_file_goes_over_an_earlier_one),
         cmocka_unit_test(a_wrong_line_is_named_and_nothing_of_its_file_counts),
+        cmocka_unit_test(a_check_tells_of_every_wrong_line),
+        cmocka_unit_test(each_setting_is_compared_and_copied_by_its_number),
         cmocka_unit_test(a_file_that_is_not_text_is_refused),
         cmocka_unit_test(a_missing_file_is_not_found),
     };

@@ -156,6 +156,24 @@ static void an_address_has_no_more_than_its_connections(void **state)
     free(tally);
 }
 
+static void other_limits_hold_from_the_next_connection_on(void **state)
+{
+    const struct tally_limits wide = {.connections = 100, .rate = 1, .burst = 50};
+    const struct tally_limits narrow = {.connections = 100, .rate = 1, .burst = 3};
+    struct tally *tally = malloc(sizeof *tally);
+
+    (void)state;
+    assert_non_null(tally);
+    tally_init(tally, 7, &wide);
+    assert_int_equal(begin(tally, "10.0.0.1", 0, 10), 10);
+    tally_limit(tally, &narrow);
+    assert_int_equal(begin(tally, "10.0.0.1", 0, 100), 3); /* 40 were left of the old ones */
+    tally_limit(tally, &wide);
+    assert_int_equal(begin(tally, "10.0.0.1", 2000, 100), 2);
+    tally_clear(tally);
+    free(tally);
+}
+
 /* From more addresses than are remembered: the oldest is forgotten, memory stays what it is. */
 static void the_oldest_address_is_forgotten_first(void **state)
 {
@@ -188,6 +206,7 @@ int main(void)
         cmocka_unit_test(it_agrees_with_a_plain_list),
         cmocka_unit_test(an_address_begins_no_more_than_its_bucket_holds),
         cmocka_unit_test(an_address_has_no_more_than_its_connections),
+        cmocka_unit_test(other_limits_hold_from_the_next_connection_on),
         cmocka_unit_test(the_oldest_address_is_forgotten_first),
     };
 
