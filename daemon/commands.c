@@ -249,6 +249,17 @@ static enum exit_code refuse_listen(const struct config *config, enum kith_err e
     return EXIT_REFUSED;
 }
 
+static enum exit_code refuse_metrics(const struct config *config, enum kith_err err)
+{
+    (void)fprintf(stderr, "kithd: cannot answer for metrics at %s: %s\n       %s\n",
+                  config->metrics, error_text(err),
+                  *config->metrics == '/'
+                      ? "Its folder must be there and writable for the hub's user; only a socket "
+                        "that nobody serves is replaced."
+                      : "Stop what uses it, or set metrics to another port.");
+    return EXIT_REFUSED;
+}
+
 /* One worker a processor, two at least: verification is what they do. */
 static void set_workers(void)
 {
@@ -275,6 +286,9 @@ static enum exit_code serve(struct options *options, const struct config *config
     err = hub_listen(*hub, bound);
     if (err)
         return refuse_listen(config, err);
+    err = scrape_open(&(*hub)->scrape, *hub);
+    if (err)
+        return refuse_metrics(config, err);
     reload_start(&(*hub)->reload, options, read_again);
     (void)printf(options->is_json ? "{\"listening\": \"%s\"}\n" : "listening %s\n", bound);
     (void)fflush(stdout);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/log.h"
 
@@ -35,11 +36,22 @@ struct committer {
     struct news news;  /* since committer_take */
     struct news taken; /* what it handed out */
     bool is_ending;
-    uint64_t flush_ms;     /* when a flush was asked for; 0: not */
-    enum kith_err failure; /* written by the thread alone */
+    uint64_t flush_ms;      /* when a flush was asked for; 0: not */
+    enum kith_err failure;  /* written by the thread alone */
+    uint64_t busy_since_us; /* the commit under way began; 0: there is none */
+    uint64_t waiting_count;
+    struct commit_figures figures; /* but for what is of the moment */
     /* The thread's own. */
     struct ingest *batch[COMMIT_INTAKES_MAX];
 };
+
+static uint64_t steady_us(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
 
 static void queue_init(struct queue *queue)
 {
@@ -77,6 +89,7 @@ static struct intake *take_batch(struct committer *committer, uint32_t *count,
     *count = 0;
     *flush_ms = first ? 0 : committer->flush_ms;
     committer->flush_ms = 0;
+    committer->busy_since_us = first || *flush_ms ? steady_us() : 0;
     while (**last && *count < COMMIT_INTAKES_MAX && bytes < COMMIT_BYTES_MAX) {
         committer->batch[(*count)++] = &(**last)->ingest;
         bytes += (**last)->ingest.frames.len;
@@ -84,6 +97,7 @@ static struct intake *take_batch(struct committer *committer, uint32_t *count,
     }
     if (first)
         queue_drop(&committer->waiting, *last);
+    committer->waiting_count -= *count;
     (void)pthread_mutex_unlock(&committer->mutex);
     return first;
 }
@@ -125,6 +139,18 @@ static bool is_passing(enum kith_err err)
     return err == KITH_FULL || err == KITH_RETRY || err == KITH_MEMORY || err == KITH_BUSY;
 }
 
+/* With the mutex. `count`: requests; 0 for the audit log alone. */
+static void note_end(struct committer *committer, uint32_t count, enum kith_err err)
+{
+    struct commit_figures *figures = &committer->figures;
+
+    histogram_add(&figures->us, histogram_us, steady_us() - committer->busy_since_us);
+    if (count)
+        histogram_add(&figures->requests, histogram_requests, count);
+    figures->failed_count += err != KITH_OK;
+    committer->busy_since_us = 0;
+}
+
 static void commit_batch(struct committer *committer, struct intake *first, uint32_t count,
                          struct intake **last)
 {
@@ -140,6 +166,9 @@ static void commit_batch(struct committer *committer, struct intake *first, uint
         failure = err;
     const struct ledger_news none = {0};
     const struct ledger_news news = err ? none : ledger_news(committer->ledger);
+    (void)pthread_mutex_lock(&committer->mutex);
+    note_end(committer, count, err);
+    (void)pthread_mutex_unlock(&committer->mutex);
     give_back(committer, first, last, failure, &news);
 }
 
@@ -148,6 +177,9 @@ static void flush(struct committer *committer, uint64_t now_ms)
     enum kith_err err =
         committer->failure ? KITH_OK : ledger_flush(committer->ledger, now_ms, false);
 
+    (void)pthread_mutex_lock(&committer->mutex);
+    note_end(committer, 0, err);
+    (void)pthread_mutex_unlock(&committer->mutex);
     if (!err)
         return;
     log_event(LOG_COMMIT_FAILED, 0, 0, err);
@@ -221,6 +253,7 @@ void committer_add(struct committer *committer, struct intake *intake)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     queue_append(&committer->waiting, intake, &intake->next);
+    committer->waiting_count++;
     (void)pthread_cond_signal(&committer->has_work);
     (void)pthread_mutex_unlock(&committer->mutex);
 }
@@ -230,6 +263,17 @@ void committer_flush(struct committer *committer, uint64_t now_ms)
     (void)pthread_mutex_lock(&committer->mutex);
     committer->flush_ms = now_ms;
     (void)pthread_cond_signal(&committer->has_work);
+    (void)pthread_mutex_unlock(&committer->mutex);
+}
+
+void committer_figures(struct committer *committer, struct commit_figures *figures)
+{
+    (void)pthread_mutex_lock(&committer->mutex);
+    *figures = committer->figures;
+    figures->waiting = committer->waiting_count;
+    figures->failure = committer->failure;
+    figures->busy_ms =
+        committer->busy_since_us ? (steady_us() - committer->busy_since_us) / 1000 : 0;
     (void)pthread_mutex_unlock(&committer->mutex);
 }
 

@@ -14,6 +14,7 @@
 #define KITH_DAEMON_COMMITTER_H
 
 #include "daemon/intake.h"
+#include "daemon/metrics.h"
 
 #define COMMIT_INTAKES_MAX 1000
 #define COMMIT_BYTES_MAX   (8u * 1024 * 1024)
@@ -30,6 +31,9 @@ void committer_free(struct committer **committer);
 void committer_add(struct committer *committer, struct intake *intake);
 /* Writes what waits for the audit log, if nothing else is to be stored soon. */
 void committer_flush(struct committer *committer, uint64_t now_ms);
+
+/* What the thread has done, and does now. Any thread. */
+void committer_figures(struct committer *committer, struct commit_figures *figures);
 
 /* What came back since the last call: a list by `next`, the first one first. */
 struct committed {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/config.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #define LINE_BYTES 512
 
-enum text_form { CONFIG_LISTEN, CONFIG_ADDRESS_OR_NONE, CONFIG_NAME };
+enum text_form { CONFIG_LISTEN, CONFIG_ADDRESS_OR_NONE, CONFIG_LOCAL_OR_NONE, CONFIG_NAME };
 
 struct text_setting {
     const char *key;
@@ -93,6 +94,31 @@ static bool number_parse(const char *text, uint32_t most, uint32_t *value)
     return true;
 }
 
+static bool is_line(const char *value)
+{
+    for (const char *at = value; *at; at++)
+        if (iscntrl((unsigned char)*at) || *at == '#')
+            return false;
+    return true;
+}
+
+/* An address that no other machine can reach: a number, since a name may come to mean another one;
+ * or a path. */
+static bool is_local(const char *value)
+{
+    struct address address;
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (*value == '/')
+        return is_line(value);
+    if (!address_read(value, &address) || address.kind != ADDRESS_TCP || address.port == 0)
+        return false;
+    if (address.is_numeric_v6)
+        return inet_pton(AF_INET6, address.host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    return inet_pton(AF_INET, address.host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == IN_LOOPBACKNET;
+}
+
 static bool text_fits(const struct text_setting *setting, const char *value)
 {
     struct address address;
@@ -103,10 +129,9 @@ static bool text_fits(const struct text_setting *setting, const char *value)
     case CONFIG_LISTEN:
         return address_read(value, &address) && address.kind == ADDRESS_TCP;
     case CONFIG_NAME:
-        for (const char *at = value; *at; at++)
-            if (iscntrl((unsigned char)*at) || *at == '#')
-                return false;
-        return strlen(value) < setting->bytes;
+        return strlen(value) < setting->bytes && is_line(value);
+    case CONFIG_LOCAL_OR_NONE:
+        return strlen(value) < setting->bytes && (!*value || is_local(value));
     }
     return false;
 }
@@ -119,6 +144,11 @@ static enum kith_err set_text(struct config *config, const struct text_setting *
             (void)snprintf(why, CONFIG_WHY_MAX,
                            "%s: expected one line of less than %zu bytes without #", setting->key,
                            setting->bytes);
+        else if (setting->form == CONFIG_LOCAL_OR_NONE)
+            (void)snprintf(why, CONFIG_WHY_MAX,
+                           "%s: expected 127.0.0.1:PORT, [::1]:PORT, or the path of a socket of "
+                           "less than %zu bytes: it is for this machine alone",
+                           setting->key, setting->bytes);
         else
             (void)snprintf(why, CONFIG_WHY_MAX,
                            "%s: expected HOST:PORT, as 127.0.0.1:7580 or [::1]:7580%s",

@@ -16,12 +16,16 @@
 
 #include "protocol/invite.h"
 
-#define CONFIG_NAME_MAX 64
+#define CONFIG_NAME_MAX  64
+#define CONFIG_LOCAL_MAX 104 /* what a socket in the file system may be called */
 
 /* X(field, form, bytes, default, change, sentence) */
 #define CONFIG_TEXTS(X)                                                                            \
     X(listen, CONFIG_LISTEN, ADDRESS_MAX, "127.0.0.1:7580", CONFIG_AT_START,                       \
       "where the hub listens")                                                                     \
+    X(metrics, CONFIG_LOCAL_OR_NONE, CONFIG_LOCAL_MAX, "", CONFIG_AT_START,                        \
+      "where a monitoring system asks, as 127.0.0.1:7581 or /run/kith/metrics.sock; empty: "       \
+      "nowhere")                                                                                   \
     X(address, CONFIG_ADDRESS_OR_NONE, ADDRESS_MAX, "", CONFIG_LIVE,                               \
       "what the founding code tells devices, also as wss://HOST; empty: the address of listen")    \
     X(name, CONFIG_NAME, CONFIG_NAME_MAX, "", CONFIG_LIVE,                                         \

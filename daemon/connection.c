@@ -97,6 +97,7 @@ static void leave(struct connection *connection)
         uint64_t seconds = (uv_now(&hub->loop) - connection->opened_ms) / 1000;
         hub->session_count--;
         hub->ended_count++;
+        metrics_count(hub->metrics.closed, err);
         log_event(LOG_SESSION_CLOSED, connection->device, seconds, err);
         audit_session(connection, seconds, err);
     }
@@ -202,7 +203,7 @@ static void note_proof(struct connection *connection)
     oldest =
         devices_surplus(connection->line, true, connection->hub->config.sessions_per_device_max);
     if (oldest)
-        connection_turn_away(oldest);
+        connection_turn_away(oldest, TURN_DEVICE);
 }
 
 /* Gives the session what the front has for it: a piece at a time, once the last one is used up. */
@@ -315,12 +316,13 @@ static bool let_in(struct connection *connection)
     connection->device = session->hello.device;
     hub->session_count++;
     hub->let_in_count++;
+    hub->metrics.opened[session->channel.mode]++;
     log_event(LOG_SESSION_OPENED, connection->device, session->channel.mode, KITH_OK);
     oldest = connection->line
                  ? devices_surplus(connection->line, false, hub->config.sessions_per_device_max)
                  : NULL;
     if (oldest)
-        connection_turn_away(oldest);
+        connection_turn_away(oldest, TURN_DEVICE);
     return true;
 }
 
@@ -336,7 +338,7 @@ static void connection_lookup(struct connection *connection)
     uint8_t psk[KEY_BYTES] = {0};
 
     if (hub->session_count >= hub->config.sessions_max) {
-        hub->refused_count++;
+        hub_count_refused(hub, TURN_SESSIONS);
         session_hub_turn_away(session, hub_retry_s(hub));
         return;
     }
@@ -471,11 +473,11 @@ static void connection_drive(struct connection *connection)
     set_reading(connection);
 }
 
-void connection_turn_away(struct connection *connection)
+void connection_turn_away(struct connection *connection, enum turn_reason reason)
 {
     if (connection->stage != CONNECTION_SERVING)
         return;
-    connection->hub->refused_count++;
+    hub_count_refused(connection->hub, reason);
     session_hub_turn_away(&connection->session, hub_retry_s(connection->hub));
     connection_drive(connection);
 }

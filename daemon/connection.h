@@ -78,7 +78,7 @@ void connection_sweep(struct connection *connection, uint64_t now_ms);
 /* The hub stops: ends the session as soon as what is in flight is answered. */
 void connection_stop(struct connection *connection);
 /* Ends the session now; the peer is told when to come again. */
-void connection_turn_away(struct connection *connection);
+void connection_turn_away(struct connection *connection, enum turn_reason reason);
 /* There may be room again for what it sends. */
 void connection_resume(struct connection *connection);
 /* Closes the socket now and says nothing. */

@@ -40,6 +40,7 @@ static void on_loaded(uv_work_t *work, int status)
     if (err)
         log_event(LOG_LOAD_FAILED, fetch->device, 0, err);
     hub->fetch_count--;
+    hub->metrics.changes_out += err ? 0 : fetch->backlog.change_count;
     connection_fetched(connection, err, &fetch->backlog);
     backlog_clear(&fetch->backlog);
     free(fetch);

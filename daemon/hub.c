@@ -49,13 +49,23 @@ void hub_remove(struct hub *hub, struct connection *connection)
     hub->connection_count--;
 }
 
+void hub_count_refused(struct hub *hub, enum turn_reason reason)
+{
+    hub->refused_count++;
+    hub->metrics.turned_away[reason]++;
+}
+
 /* Before any cryptography, and without looking at others. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer)
 {
     bool has_room = !hub->is_stopping && hub->session_count < hub->config.sessions_max;
     struct tally_line *line = has_room ? tally_add(&hub->tally, peer, uv_now(&hub->loop)) : NULL;
 
-    hub->refused_count += !line;
+    hub->metrics.accepted++;
+    if (!line)
+        hub_count_refused(hub, hub->is_stopping ? TURN_STOPPING
+                               : has_room       ? TURN_ADDRESS
+                                                : TURN_SESSIONS);
     return line;
 }
 
@@ -73,7 +83,7 @@ void hub_add_greeter(struct hub *hub, struct connection *connection)
     struct connection *oldest = hub->greeters;
 
     if (oldest && hub->handshake_count >= hub->config.handshakes_max) {
-        connection_turn_away(oldest);
+        connection_turn_away(oldest, TURN_HANDSHAKES);
         if (oldest->is_greeting)
             connection_close(oldest);
     }
@@ -131,7 +141,7 @@ static void spare_greeters(struct hub *hub, const struct connection *connection)
     while (greeter && (greeter == connection || greeter->partial_bytes == 0))
         greeter = greeter->later;
     if (greeter)
-        connection_turn_away(greeter);
+        connection_turn_away(greeter, TURN_GREETING);
 }
 
 void hub_account(struct connection *connection, size_t waiting, size_t partial)
@@ -213,6 +223,7 @@ static void note_rate(struct hub *hub)
 void hub_note_failed_handshake(struct hub *hub, enum kith_err err)
 {
     hub->failed_count++;
+    metrics_count(hub->metrics.failed, err ? err : KITH_LOST);
     hub->failed_err = err ? err : KITH_LOST;
 }
 
@@ -225,7 +236,7 @@ static void close_handle(uv_handle_t *handle)
 /* The commit thread is joined before the handle is closed by which it wakes the loop. */
 void hub_settle(struct hub *hub)
 {
-    if (!hub->is_stopping || hub->connections)
+    if (!hub->is_stopping || hub->connections || hub->scrape.is_looking)
         return;
     committer_free(&hub->committer);
     close_handle((uv_handle_t *)&hub->committed);
@@ -255,6 +266,7 @@ static void begin_stop(struct hub *hub, uint64_t patience_ms)
     hub->stop_ms = uv_now(&hub->loop) + (is_first ? patience_ms : 0);
     listener_close(&hub->listener);
     close_handle((uv_handle_t *)&hub->control.pipe);
+    scrape_close(&hub->scrape);
     each_connection(hub, hub->stop_ms > uv_now(&hub->loop) ? connection_stop : connection_close);
     hub_settle(hub);
 }
@@ -339,6 +351,7 @@ static void on_sweep(uv_timer_t *timer)
         tell_of_strangers(hub);
     note_rate(hub);
     listener_resume(&hub->listener);
+    scrape_sweep(&hub->scrape, uv_now(&hub->loop));
     if (ledger_has_notes(hub->ledger))
         committer_flush(hub->committer, connection_clock_ms());
     each_connection(hub, is_over ? connection_close : sweep_connection);
@@ -487,6 +500,7 @@ static void end_audit(struct hub *hub)
 
 enum kith_err hub_run(struct hub *hub)
 {
+    hub->started_ms = connection_clock_ms();
     audit_hub(hub, AUDIT_STARTED);
     log_event(LOG_STARTED, hub->port, count_stored(hub).devices, KITH_OK);
     (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);

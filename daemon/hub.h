@@ -22,7 +22,9 @@
 #include "daemon/control.h"
 #include "daemon/devices.h"
 #include "daemon/listener.h"
+#include "daemon/metrics.h"
 #include "daemon/reload.h"
+#include "daemon/scrape.h"
 #include "daemon/tally.h"
 #include "store/ledger.h"
 
@@ -46,6 +48,8 @@ struct hub {
     struct listener listener;
     struct control control;
     struct reload reload;
+    struct scrape scrape;
+    struct metrics metrics;
     uv_async_t committed;
     uv_timer_t sweep;
     uv_signal_t terminate;
@@ -79,6 +83,7 @@ struct hub {
     uint64_t turn_us;           /* when the last one that was turned away is to come again */
     uint64_t chance;            /* of a generator that needs not be secret */
     uint32_t sweep_count;
+    uint64_t started_ms;
     uint16_t port;
     bool is_looped; /* the loop is there */
     bool is_stopping;
@@ -117,6 +122,8 @@ void hub_remove_greeter(struct hub *hub, struct connection *connection);
 void hub_account(struct connection *connection, size_t waiting, size_t partial);
 /* Whether more may be read from it. */
 bool hub_has_room(const struct connection *connection);
+/* Somebody is turned away: for the figures. */
+void hub_count_refused(struct hub *hub, enum turn_reason reason);
 /* When somebody who is turned away is to come again: one after another, as fast as sessions have
  * ended of late; by chance if that would be too late, or none has ended. */
 uint32_t hub_retry_s(struct hub *hub);

@@ -10,6 +10,7 @@ void intake_finish(struct intake *intake)
 {
     struct connection *connection = intake->connection;
 
+    metrics_count_ingest(&connection->hub->metrics, &intake->ingest);
     connection_ingested(connection, &intake->ingest);
     ingest_clear(&intake->ingest);
     free(intake);

@@ -18,6 +18,7 @@
  * that is not there. */
 #define LOG_EVENTS(X)                                                                              \
     X(STARTED, "started", "port", "devices")                                                       \
+    X(METRICS_OPEN, "metrics_open", "port", "")                                                    \
     X(STOPPING, "stopping", "connections", "signal")                                               \
     X(STOPPED, "stopped", "changes", "")                                                           \
     X(RELOADED, "reloaded", "changed", "")                                                         \

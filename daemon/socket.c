@@ -77,6 +77,7 @@ bool socket_write(struct socket *socket, struct bytes bytes)
         socket_unwritten(socket) > 0 ? UV_EAGAIN : uv_try_write(stream_of(socket), &buf, 1);
 
     socket->has_written = true;
+    socket->owner->hub->metrics.bytes_out += bytes.len;
     if (written < 0 && written != UV_EAGAIN)
         return false;
     struct bytes rest = bytes_after(bytes, written > 0 ? (size_t)written : 0);
@@ -101,6 +102,8 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
     struct socket *socket = stream->data;
 
+    if (count > 0)
+        socket->owner->hub->metrics.bytes_in += (uint64_t)count;
     if (count < 0)
         connection_lost(socket->owner);
     else if (count > 0)

@@ -335,7 +335,7 @@ static enum kith_err count_returned(struct ledger *ledger, struct ledger_stats *
     return err;
 }
 
-enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
+enum kith_err ledger_count(struct ledger *ledger, struct ledger_stats *stats)
 {
     struct store_txn txn = store_begin(ledger->store, STORE_READ);
 
@@ -355,5 +355,12 @@ enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
     for (uint32_t i = 0; i < ledger->roster.device_count; i++)
         stats->devices += ledger->roster.devices[i].state == DEVICE_ACTIVE;
     (void)pthread_rwlock_unlock(&ledger->roster_lock);
+    return err;
+}
+
+enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats)
+{
+    enum kith_err err = ledger_count(ledger, stats);
+
     return err ? err : count_returned(ledger, stats);
 }

@@ -146,6 +146,8 @@ struct ledger_stats {
     uint64_t restored_ms; /* when it was restored from a backup last; 0: never */
     uint64_t returned;    /* active devices that have been here since */
 };
+/* All but `returned`, for which the whole audit log is read. */
+MUST_USE enum kith_err ledger_count(struct ledger *ledger, struct ledger_stats *stats);
 MUST_USE enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
 
 #endif

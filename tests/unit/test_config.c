@@ -271,6 +271,33 @@ static void the_address_for_devices_may_be_left_out(void **state)
     assert_refused("address", "nowhere", "HOST:PORT");
 }
 
+static void metrics_are_for_this_machine_alone(void **state)
+{
+    static const char *const good[] = {"",           "127.0.0.1:7581",         "127.255.0.9:1",
+                                       "[::1]:7581", "/run/kith/metrics.sock", "/m"};
+    static const char *const wrong[] = {
+        "0.0.0.0:7581",   "10.0.0.1:7581",   "[::]:7581",           "[::2]:7581",
+        "localhost:7581", "hub.example:1",   "127.0.0.1",           "127.0.0.1:0",
+        "127.1:7581",     "128.0.0.1:7581",  "ws://127.0.0.1:1",    "run/metrics.sock",
+        "/run/a#b",       "/run/a\nb",       "[::ffff:10.0.0.1]:1", "127.0.0.1.example.org:1",
+        "7581",           "wss://127.0.0.1", "[fe80::1%lo]:1"};
+    struct config config = defaults();
+    char why[CONFIG_WHY_MAX];
+    char longest[CONFIG_LOCAL_MAX + 1] = "/";
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        assert_int_equal(config_set(&config, "metrics", good[i], why), KITH_OK);
+        assert_string_equal(config.metrics, good[i]);
+    }
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        assert_refused("metrics", wrong[i], "this machine alone");
+    memset(longest + 1, 'm', sizeof longest - 2);
+    assert_refused("metrics", longest, "bytes");
+    longest[CONFIG_LOCAL_MAX - 1] = '\0';
+    assert_int_equal(config_set(&config, "metrics", longest, why), KITH_OK);
+}
+
 static void a_name_is_one_line_that_a_file_can_hold(void **state)
 {
     struct config config = defaults();
@@ -305,6 +332,7 @@ static struct config unusual(void)
     (void)snprintf(config.listen, sizeof config.listen, "[::]:1");
     (void)snprintf(config.address, sizeof config.address, "hub.example.org:2");
     (void)snprintf(config.name, sizeof config.name, "a name = of sorts");
+    (void)snprintf(config.metrics, sizeof config.metrics, "/run/kith/metrics.sock");
 #define RAISE(field, preset, least, most, unit, change, sentence) config.field++;
     CONFIG_NUMBERS(RAISE)
     return config;
@@ -514,6 +542,7 @@ int main(void)
         cmocka_unit_test(an_address_of_the_web_names_what_carries_it),
         cmocka_unit_test(an_address_that_no_code_could_carry_is_refused),
         cmocka_unit_test(the_address_for_devices_may_be_left_out),
+        cmocka_unit_test(metrics_are_for_this_machine_alone),
         cmocka_unit_test(a_name_is_one_line_that_a_file_can_hold),
         cmocka_unit_test(a_key_that_is_not_in_the_table_is_named),
         cmocka_unit_test(what_is_written_reads_back_the_same),

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/vitals.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define RETURNED_MS 60000
+#define PROBE_BYTES 65536
+
+static void look_at_store(struct vitals *vitals, struct ledger *ledger, uint64_t now_ms)
+{
+    uint64_t returned = vitals->stats.returned;
+    bool is_old = vitals->returned_ms == 0 || now_ms - vitals->returned_ms >= RETURNED_MS;
+
+    vitals->err =
+        is_old ? ledger_stats(ledger, &vitals->stats) : ledger_count(ledger, &vitals->stats);
+    if (is_old)
+        vitals->returned_ms = now_ms;
+    else
+        vitals->stats.returned = returned;
+}
+
+/* A file without a name: nothing of it stays, whatever happens. Not every file system has those. */
+static bool can_write(int folder)
+{
+    int fd = openat(folder, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+    if (fd < 0)
+        return (errno == EOPNOTSUPP || errno == EISDIR) && faccessat(folder, ".", W_OK, 0) == 0;
+    bool is_written = posix_fallocate(fd, 0, PROBE_BYTES) == 0;
+    (void)close(fd);
+    return is_written;
+}
+
+static void look_at_disk(struct vitals *vitals, int folder)
+{
+    struct statvfs disk;
+
+    vitals->is_writable = can_write(folder);
+    if (fstatvfs(folder, &disk) < 0)
+        return;
+    vitals->disk_free = (uint64_t)disk.f_bavail * disk.f_frsize;
+    vitals->disk_size = (uint64_t)disk.f_blocks * disk.f_frsize;
+}
+
+static uint64_t count_files(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    uint64_t count = 0;
+
+    if (!folder)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;)
+        count += entry->d_name[0] != '.';
+    (void)closedir(folder);
+    return count - (count > 0); /* less the one that is read */
+}
+
+static void look_at_memory(struct vitals *vitals)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t all = 0;
+    uint64_t resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (!file)
+        return;
+    if (fscanf(file, "%" SCNu64 " %" SCNu64, &all, &resident) == 2) {
+        vitals->virtual = all * page;
+        vitals->resident = resident * page;
+    }
+    (void)fclose(file);
+}
+
+static uint64_t micro(const struct timeval *time)
+{
+    return (uint64_t)time->tv_sec * 1000000 + (uint64_t)time->tv_usec;
+}
+
+static void look_at_process(struct vitals *vitals)
+{
+    struct rusage usage;
+    struct rlimit files;
+
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        vitals->cpu_us = micro(&usage.ru_utime) + micro(&usage.ru_stime);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0)
+        vitals->files_max = files.rlim_cur;
+    vitals->files = count_files();
+    look_at_memory(vitals);
+}
+
+void vitals_look(struct vitals *vitals, struct ledger *ledger, int folder, uint64_t now_ms)
+{
+    look_at_store(vitals, ledger, now_ms);
+    look_at_disk(vitals, folder);
+    look_at_process(vitals);
+}
