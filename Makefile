@@ -120,7 +120,7 @@ install: all ## DESTDIR= PREFIX=
 		sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit \
 			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
 	done
-	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile $(DESTDIR)$(PREFIX)/share/doc/kith
+	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile deploy/monitoring/* $(DESTDIR)$(PREFIX)/share/doc/kith
 
 clean: ## remove what was built
 	rm -rf build

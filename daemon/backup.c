@@ -167,6 +167,8 @@ enum exit_code command_backup(const struct options *options)
         (void)unlink(unfinished);
         return refuse_file(options->to, err, NULL);
     }
+    const struct bytes mark = bytes_text("The time of this file is that of the last backup.\n");
+    (void)!file_write(options->data, BACKUP_MARK, mark); /* the backup is good without it */
     (void)printf(options->is_json ? "{\"file\": \"%s\", \"bytes\": %" PRIu64 "}\n"
                                   : "%s: %" PRIu64 " bytes, whole. It holds the hub's keys: keep "
                                     "it as safe as the hub.\n",

@@ -17,4 +17,7 @@
 enum exit_code command_backup(const struct options *options);
 enum exit_code command_restore(const struct options *options);
 
+/* In the data folder: its time is that of the last backup. */
+#define BACKUP_MARK "last-backup"
+
 #endif

@@ -194,6 +194,8 @@ static void add_histogram(struct buffer *out, const char *name, const char *sent
       1000)                                                                                        \
     X("gauge", "kithd_devices_returned", "Active devices that have been here since then.",         \
       vitals->stats.returned, 1)                                                                   \
+    X("gauge", "kithd_backup_timestamp_seconds",                                                   \
+      "When the last backup was made on this machine; 0: never.", vitals->backup_ms, 1000)         \
     X("gauge", "kithd_disk_free_bytes", "Room on the store's disk.", vitals->disk_free, 1)         \
     X("gauge", "kithd_disk_bytes", "Size of the store's disk.", vitals->disk_size, 1)              \
     X("counter", "process_cpu_seconds_total", "Processor time, the kernel's included.",            \

@@ -8,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "daemon/backup.h"
 
 #define RETURNED_MS 60000
 #define PROBE_BYTES 65536
@@ -42,8 +45,11 @@ static bool can_write(int folder)
 static void look_at_disk(struct vitals *vitals, int folder)
 {
     struct statvfs disk;
+    struct stat mark;
 
     vitals->is_writable = can_write(folder);
+    if (fstatat(folder, BACKUP_MARK, &mark, AT_SYMLINK_NOFOLLOW) == 0)
+        vitals->backup_ms = (uint64_t)mark.st_mtim.tv_sec * 1000;
     if (fstatvfs(folder, &disk) < 0)
         return;
     vitals->disk_free = (uint64_t)disk.f_bavail * disk.f_frsize;

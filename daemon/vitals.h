@@ -12,6 +12,7 @@ struct vitals {
     bool is_writable; /* a few bytes can be written beside the store */
     uint64_t disk_free;
     uint64_t disk_size;
+    uint64_t backup_ms; /* when the last backup was made; 0: never */
     uint64_t cpu_us;
     uint64_t resident;
     uint64_t virtual;
