@@ -98,7 +98,7 @@ static void leave(struct connection *connection)
         hub->session_count--;
         hub->ended_count++;
         metrics_count(hub->metrics.closed, err);
-        log_event(LOG_SESSION_CLOSED, connection->device, seconds, err);
+        log_closed(connection->device, seconds, connection->socket.bytes, err);
         audit_session(connection, seconds, err);
     }
 }
@@ -317,7 +317,7 @@ static bool let_in(struct connection *connection)
     hub->session_count++;
     hub->let_in_count++;
     hub->metrics.opened[session->channel.mode]++;
-    log_event(LOG_SESSION_OPENED, connection->device, session->channel.mode, KITH_OK);
+    log_opened(connection->device, session->channel.mode);
     oldest = connection->line
                  ? devices_surplus(connection->line, false, hub->config.sessions_per_device_max)
                  : NULL;

@@ -224,7 +224,6 @@ void hub_note_failed_handshake(struct hub *hub, enum kith_err err)
 {
     hub->failed_count++;
     metrics_count(hub->metrics.failed, err ? err : KITH_LOST);
-    hub->failed_err = err ? err : KITH_LOST;
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -326,15 +325,17 @@ static void on_committed(uv_async_t *handle)
 
 static void tell_of_strangers(struct hub *hub)
 {
-    uint64_t refused = hub->refused_count - hub->told_refused_count;
-    uint64_t failed = hub->failed_count - hub->told_failed_count;
+    const struct metrics *now = &hub->metrics;
+    struct metrics *told = &hub->told;
 
-    if (refused)
-        log_event(LOG_CONNECTIONS_REFUSED, refused, hub->connection_count, KITH_OK);
-    if (failed)
-        log_event(LOG_HANDSHAKES_FAILED, failed, 0, hub->failed_err);
-    hub->told_refused_count = hub->refused_count;
-    hub->told_failed_count = hub->failed_count;
+    for (unsigned i = 0; i < TURN_REASON_COUNT; i++)
+        if (now->turned_away[i] > told->turned_away[i])
+            log_refused((enum turn_reason)i, now->turned_away[i] - told->turned_away[i],
+                        hub->connection_count);
+    for (unsigned i = 0; i < METRICS_ERRORS; i++)
+        if (now->failed[i] > told->failed[i])
+            log_event(LOG_HANDSHAKES_FAILED, now->failed[i] - told->failed[i], 0, (enum kith_err)i);
+    *told = *now;
 }
 
 static void sweep_connection(struct connection *connection)
@@ -465,9 +466,12 @@ enum kith_err hub_listen(struct hub *hub, char bound[static ADDRESS_MAX])
 
     if (!err && !address_read(bound, &address))
         err = KITH_ADDRESS;
-    if (!err)
-        hub->port = address.port;
-    return err;
+    if (err)
+        return err;
+    hub->port = address.port;
+    (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);
+    (void)uv_signal_start(&hub->interrupt, on_signal, SIGINT);
+    return KITH_OK;
 }
 
 /* Figures for the log; zeros where the disk gives none. */
@@ -503,8 +507,6 @@ enum kith_err hub_run(struct hub *hub)
     hub->started_ms = connection_clock_ms();
     audit_hub(hub, AUDIT_STARTED);
     log_event(LOG_STARTED, hub->port, count_stored(hub).devices, KITH_OK);
-    (void)uv_signal_start(&hub->terminate, on_signal, SIGTERM);
-    (void)uv_signal_start(&hub->interrupt, on_signal, SIGINT);
     (void)uv_timer_start(&hub->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     (void)uv_run(&hub->loop, UV_RUN_DEFAULT);
     tell_of_strangers(hub);

@@ -50,6 +50,7 @@ struct hub {
     struct reload reload;
     struct scrape scrape;
     struct metrics metrics;
+    struct metrics told; /* the same when the log last told of strangers */
     uv_async_t committed;
     uv_timer_t sweep;
     uv_signal_t terminate;
@@ -65,15 +66,12 @@ struct hub {
     uint32_t handshake_count;
     uint32_t lingering_count;
     uint32_t fetch_count;
-    uint64_t waiting_bytes;      /* received and not stored, of all connections */
-    uint64_t partial_bytes;      /* of messages that are not whole yet */
-    uint64_t greeting_bytes;     /* of these, strangers' */
-    bool is_holding;             /* nothing is read until less waits */
-    uint64_t refused_count;      /* connections that were turned away */
-    uint64_t failed_count;       /* handshakes */
-    uint64_t told_refused_count; /* the same when they were last told of */
-    uint64_t told_failed_count;
-    enum kith_err failed_err;
+    uint64_t waiting_bytes;    /* received and not stored, of all connections */
+    uint64_t partial_bytes;    /* of messages that are not whole yet */
+    uint64_t greeting_bytes;   /* of these, strangers' */
+    bool is_holding;           /* nothing is read until less waits */
+    uint64_t refused_count;    /* connections that were turned away */
+    uint64_t failed_count;     /* handshakes */
     uint64_t unaudited_count;  /* sessions whose end the audit log had no room for */
     uint64_t ended_count;      /* sessions */
     uint64_t told_ended_count; /* at the last sweep */
@@ -95,8 +93,8 @@ struct hub {
 /* Opens keys and store in `folder` as their only server. NOT_FOUND, PERMISSION, IN_USE,
  * NEWER_STORE, DAMAGED, ... */
 MUST_USE enum kith_err hub_open(struct hub **hub, const char *folder, const struct config *config);
-/* From here on connections queue up. `bound` gets the numeric address. PORT_TAKEN, ADDRESS,
- * PERMISSION. */
+/* From here on connections queue up, and to be told to stop is to stop in order. `bound` gets the
+ * numeric address. PORT_TAKEN, ADDRESS, PERMISSION. */
 MUST_USE enum kith_err hub_listen(struct hub *hub, char bound[static ADDRESS_MAX]);
 /* Other settings for a hub that runs; where it listens does not change. */
 void hub_configure(struct hub *hub, const struct config *config);

@@ -21,6 +21,24 @@ const uint64_t histogram_us[HISTOGRAM_BOUNDS] = {500,     1000,    2500,    5000
 const uint64_t histogram_requests[HISTOGRAM_BOUNDS] = {1,  2,   3,   5,   8,   13,  25,
                                                        50, 100, 200, 300, 500, 700, 1000};
 
+const char *turn_word(enum turn_reason reason)
+{
+    static const char *const words[TURN_REASON_COUNT] = {
+#define TURN_WORD(name, word) word,
+        TURN_REASONS(TURN_WORD)
+#undef TURN_WORD
+    };
+
+    return words[reason];
+}
+
+const char *mode_word(enum channel_mode mode)
+{
+    static const char *const words[CHANNEL_MODES] = {"sync", "join", "found"};
+
+    return words[mode];
+}
+
 void histogram_add(struct histogram *histogram, const uint64_t bounds[static HISTOGRAM_BOUNDS],
                    uint64_t value)
 {
@@ -220,20 +238,15 @@ static void add_plain(struct buffer *out, const struct hub *hub, const struct vi
 
 static void add_reasons(struct buffer *out, const struct metrics *metrics)
 {
-    static const char *const words[] = {
-#define TURN_WORD(name, word) word,
-        TURN_REASONS(TURN_WORD)
-#undef TURN_WORD
-    };
-    static const char *const modes[CHANNEL_MODES] = {"sync", "join", "found"};
-
     add_head(out, "kithd_turned_away_total", "counter",
              "Connections that were told to come again later, by the bound that was reached.");
     for (size_t i = 0; i < TURN_REASON_COUNT; i++)
-        add_labelled(out, "kithd_turned_away_total", "reason", words[i], metrics->turned_away[i]);
+        add_labelled(out, "kithd_turned_away_total", "reason", turn_word((enum turn_reason)i),
+                     metrics->turned_away[i]);
     add_head(out, "kithd_sessions_opened_total", "counter", "Sessions, by what they are for.");
     for (size_t i = 0; i < CHANNEL_MODES; i++)
-        add_labelled(out, "kithd_sessions_opened_total", "mode", modes[i], metrics->opened[i]);
+        add_labelled(out, "kithd_sessions_opened_total", "mode", mode_word((enum channel_mode)i),
+                     metrics->opened[i]);
     add_errors(out, "kithd_sessions_closed_total", "result", "Sessions, by how they ended.",
                metrics->closed);
     add_errors(out, "kithd_handshakes_failed_total", "reason",

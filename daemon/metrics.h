@@ -29,6 +29,9 @@ enum turn_reason {
         TURN_REASON_COUNT
 };
 
+const char *turn_word(enum turn_reason reason);
+const char *mode_word(enum channel_mode mode);
+
 #define METRICS_ERRORS   128 /* errors by number; what is beyond counts as the last */
 #define METRICS_PAGE_MAX (256u * 1024)
 

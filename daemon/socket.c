@@ -68,6 +68,14 @@ static bool write_later(struct socket *socket, struct bytes bytes)
     return false;
 }
 
+static void count_bytes(struct socket *socket, unsigned direction, size_t count)
+{
+    struct metrics *metrics = &socket->owner->hub->metrics;
+
+    socket->bytes[direction] += count;
+    *(direction ? &metrics->bytes_out : &metrics->bytes_in) += count;
+}
+
 bool socket_write(struct socket *socket, struct bytes bytes)
 {
     /* libuv has no buffer of constant bytes; it does not write to this one. */
@@ -77,7 +85,7 @@ bool socket_write(struct socket *socket, struct bytes bytes)
         socket_unwritten(socket) > 0 ? UV_EAGAIN : uv_try_write(stream_of(socket), &buf, 1);
 
     socket->has_written = true;
-    socket->owner->hub->metrics.bytes_out += bytes.len;
+    count_bytes(socket, 1, bytes.len);
     if (written < 0 && written != UV_EAGAIN)
         return false;
     struct bytes rest = bytes_after(bytes, written > 0 ? (size_t)written : 0);
@@ -103,7 +111,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
     struct socket *socket = stream->data;
 
     if (count > 0)
-        socket->owner->hub->metrics.bytes_in += (uint64_t)count;
+        count_bytes(socket, 0, (size_t)count);
     if (count < 0)
         connection_lost(socket->owner);
     else if (count > 0)

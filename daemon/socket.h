@@ -22,6 +22,7 @@ struct socket {
     uv_tcp_t tcp;
     uv_shutdown_t shutdown;
     struct connection *owner;
+    uint64_t bytes[2]; /* in and out */
     bool is_reading;
     bool has_written;
 };
