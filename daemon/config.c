@@ -14,16 +14,16 @@ enum text_form { CONFIG_LISTEN, CONFIG_ADDRESS_OR_NONE, CONFIG_LOCAL_OR_NONE, CO
 struct text_setting {
     const char *key;
     enum text_form form;
+    enum config_change change;
     size_t offset;
     size_t bytes;
     const char *preset;
-    enum config_change change;
     const char *sentence;
 };
 
 static const struct text_setting texts[] = {
 #define TEXT_ROW(field, form, bytes, preset, change, sentence)                                     \
-    {#field, form, offsetof(struct config, field), bytes, preset, change, sentence},
+    {#field, form, change, offsetof(struct config, field), bytes, preset, sentence},
     CONFIG_TEXTS(TEXT_ROW)
 #undef TEXT_ROW
 };
@@ -35,14 +35,14 @@ struct number_setting {
     uint32_t preset;
     uint32_t least;
     uint32_t most;
-    const char *unit;
     enum config_change change;
+    const char *unit;
     const char *sentence;
 };
 
 static const struct number_setting numbers[] = {
 #define NUMBER_ROW(field, preset, least, most, unit, change, sentence)                             \
-    {#field, offsetof(struct config, field), preset, least, most, unit, change, sentence},
+    {#field, offsetof(struct config, field), preset, least, most, change, unit, sentence},
     CONFIG_NUMBERS(NUMBER_ROW)
 #undef NUMBER_ROW
 };

@@ -4,8 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -72,15 +72,15 @@ static uint64_t count_files(void)
 static void look_at_memory(struct vitals *vitals)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t all = 0;
-    uint64_t resident = 0;
+    char line[128];
     FILE *file = fopen("/proc/self/statm", "re");
 
     if (!file)
         return;
-    if (fscanf(file, "%" SCNu64 " %" SCNu64, &all, &resident) == 2) {
-        vitals->virtual = all * page;
-        vitals->resident = resident * page;
+    if (fgets(line, sizeof line, file)) {
+        char *rest;
+        vitals->virtual = strtoull(line, &rest, 10) * page;
+        vitals->resident = strtoull(rest, NULL, 10) * page;
     }
     (void)fclose(file);
 }
