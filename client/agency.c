@@ -442,3 +442,34 @@ int kith_recover(struct kith *kith, const char *sheet, const char *address, cons
     seal_wipe(&code, sizeof code);
     return result;
 }
+
+static enum kith_err set_address(struct kith *kith, const char address[static ADDRESS_MAX])
+{
+    struct identity identity = *replica_identity(kith->replica);
+
+    memcpy(identity.address, address, ADDRESS_MAX);
+    enum kith_err err = replica_set_identity(kith->replica, &identity);
+    seal_wipe(&identity, sizeof identity);
+    return err;
+}
+
+/* Only our hub has the key that the handshake asks for: nobody else can make us stay. */
+int kith_move(struct kith *kith, const char *address, struct kith_sync_report *report)
+{
+    char before[ADDRESS_MAX];
+    char after[ADDRESS_MAX] = "";
+    struct address read;
+
+    kith->detail[0] = '\0';
+    memset(report, 0, sizeof *report);
+    if (!address_read(address, &read) || read.port == 0)
+        return home_fail(kith, KITH_ADDRESS, "'%s' is no HOST:PORT and no wss://HOST", address);
+    memcpy(before, replica_identity(kith->replica)->address, ADDRESS_MAX);
+    (void)snprintf(after, sizeof after, "%s", address);
+    int result = (int)set_address(kith, after);
+    if (!result)
+        result = kith_sync(kith, report);
+    if (result && set_address(kith, before))
+        return home_fail(kith, KITH_IO, "the old address could not be put back: give it again");
+    return result;
+}

@@ -146,6 +146,9 @@ struct kith_sync_report {
  * BUSY if the hub has too much to do (see retry_s): nothing is lost, call again. `report` is filled
  * as far as it came. */
 KITH_API int kith_sync(struct kith *kith, struct kith_sync_report *report);
+/* The same at another address, to which the hub has moved: it is kept if this agency's hub answers
+ * there, and only then. ADDRESS. */
+KITH_API int kith_move(struct kith *kith, const char *address, struct kith_sync_report *report);
 /* As much of it as one HTTP request and its response carry: for a device that is woken for seconds,
  * and for networks that let nothing else pass. If `report` is not up to date, call it again. */
 KITH_API int kith_sync_brief(struct kith *kith, struct kith_sync_report *report);

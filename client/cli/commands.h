@@ -95,8 +95,9 @@
     X("Records", "conflicts", "", "All that waits for a decision", conflict_list)                  \
     X("Records", "settle", "ID FIELD [VALUE] [--take DEVICE-OR-INDEX]",                            \
       "Decide between the versions of a field, or write the right one", conflict_settle)           \
-    X("Sync", "sync", "[--brief]",                                                                 \
-      "Send what is new here, and get what is new elsewhere; --brief: what one request carries",   \
+    X("Sync", "sync", "[--brief] [--hub HOST:PORT|wss://HOST]",                                    \
+      "Send what is new here, and get what is new elsewhere; --brief: what one request carries; "  \
+      "--hub: where the hub is from now on",                                                       \
       sync_run)                                                                                    \
     X("Sync", "status", "", "What is saved where", sync_status)                                    \
     X("Sync", "verify", "[--state]",                                                               \

@@ -100,6 +100,17 @@ static void report_show(FILE *out, const struct kith_sync_report *report,
                       refusals[i].id, refusals[i].n, kith_error_text(refusals[i].reason));
 }
 
+static int sync_as_told(struct kith *kith, const struct arguments *arguments,
+                        struct kith_sync_report *report)
+{
+    const char *hub = arguments_option(arguments, "--hub");
+
+    if (hub)
+        return kith_move(kith, hub, report);
+    return arguments_option(arguments, "--brief") ? kith_sync_brief(kith, report)
+                                                  : kith_sync(kith, report);
+}
+
 enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
 {
     struct kith_sync_report report = {0};
@@ -111,8 +122,7 @@ enum exit_code sync_run(struct cli *cli, const struct arguments *arguments)
         return done;
     cli_progress("Talking to the hub");
     struct alarms_before before = alarms_before(cli);
-    int code = arguments_option(arguments, "--brief") ? kith_sync_brief(cli->kith, &report)
-                                                      : kith_sync(cli->kith, &report);
+    int code = sync_as_told(cli->kith, arguments, &report);
     cli_progress_end();
     if (code)
         done = cli_fail(cli, code);

@@ -248,7 +248,7 @@ def another_machine(lab):
     crew.do("Another machine", 2)
     after = stats(crew, "new")
     expect(after["changes"] > before["changes"] and after["devices"] == before["devices"], "%s %s" % (before, after))
-    told(crew, "rosa", "sync")
+    crew.do("Another machine", 3)
     expect({"on the old machine", "while there was no hub"} <= purposes(crew, "rosa"), "nobody notices more")
     alarms = [one for one in told(crew, "ana", "status")["alarms"] if not one["over"]]
     expect(not alarms, "nor is alarmed: %s" % alarms)

@@ -84,6 +84,33 @@ def the_hub_has_moved_since_the_sheet_was_printed(lab):
     expect(again.status()["hub"].endswith(str(hub.port)), "and stays there")
 
 
+def a_laptop_follows_a_hub_that_has_moved(lab):
+    hub = lab.hub()
+    founder = lab.found(hub)
+    ana = lab.join(founder, "Ana Silva", "specialist")
+    other = lab.hub()
+    lab_of = lab.laptop("elsewhere")
+    lab_of.json("found", other.founding_code, "--agency", "Another", "--person", "Eve Other")
+    old = ana.status()["hub"]
+    hub.stop()
+    hub.port = free_port()
+    hub.start()
+    maria = ana.json("participant", "add", "name=Maria Lopez")["id"]
+    for wrong in ("127.0.0.1:%d" % other.port, "127.0.0.1:%d" % free_port()):
+        expect(ana.run("sync", "--hub", wrong).code in (1, 3), "not our hub: " + wrong)
+        expect(ana.status()["hub"] == old, "so that nothing changes")
+    for wrong in ("nonsense", "127.0.0.1:0", "h" * 300 + ":1"):
+        refuses(ana, 1, "HOST:PORT", "sync", "--hub", wrong)
+    moved = "127.0.0.1:%d" % hub.port
+    expect(ana.json("sync", "--hub", moved)["up_to_date"], "the hub is there")
+    expect(ana.status()["hub"] == moved and shown(ana, maria, "participant")["sync"]["place"] == "hub", "from now on")
+    expect(ana.sync()["up_to_date"], "without saying so again")
+    code = ana.json("invite", "--person", "Ana Silva", "--role", "specialist")["code"]
+    tablet = lab.laptop("tablet")
+    tablet.ok("join", code)
+    expect(tablet.status()["hub"] == moved, "codes lead there, too")
+
+
 def ask(lab, locked):
     request = file_in(lab, "request")
     check = locked.json("forgot", "--to-file", request)["check"]
@@ -185,6 +212,7 @@ if __name__ == "__main__":
     main([the_sheet_restores_an_agency_whose_founder_lost_the_laptop,
           a_sheet_that_was_replaced_opens_nothing,
           the_hub_has_moved_since_the_sheet_was_printed,
+          a_laptop_follows_a_hub_that_has_moved,
           a_forgotten_passphrase_is_replaced_by_a_custodian_without_any_network,
           a_custodian_opens_what_somebody_left_behind,
           what_is_altered_or_for_another_home_opens_nothing,
