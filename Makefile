@@ -19,7 +19,7 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Ws
 	-Wimplicit-fallthrough -Wdouble-promotion $(if $(WERROR),-Werror)
 harden   := -fno-common -fvisibility=hidden -fstack-protector-strong -fPIE \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
-modules  := libuv msgpack lmdb libsodium libzstd libqrencode openssl
+modules  := libuv msgpack lmdb libsodium libzstd libqrencode openssl libseccomp
 # Looked up when a recipe runs, not when this file is read: pkg-config may be among what is installed first.
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DKITH_VERSION_TEXT='"$(VERSION)"' -O2 -g $(warnings) $(harden) -I. -MMD -MP \
 	$$(pkg-config --cflags $(modules)) $(CFLAGS)

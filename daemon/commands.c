@@ -11,6 +11,8 @@
 #include "store/file.h"
 #include "daemon/hub.h"
 #include "daemon/keys.h"
+#include "daemon/sandbox.h"
+#include "daemon/vitals.h"
 #include "protocol/seal.h"
 
 #define CONFIG_FILE "hub.conf"
@@ -276,20 +278,29 @@ static enum kith_err read_again(void *owner, struct config *config)
     return read_settings(owner, config) ? KITH_INPUT : KITH_OK;
 }
 
-static enum exit_code serve(struct options *options, const struct config *config, struct hub **hub)
+static enum exit_code serve(struct options *options, struct config *config, struct hub **hub)
 {
     char bound[ADDRESS_MAX];
-    enum kith_err err = hub_open(hub, options->data, config);
+    struct sandbox sandbox = {0};
+    enum kith_err err = listener_resolve(config->listen);
 
+    if (err)
+        return refuse_listen(config, err);
+    int memory = vitals_open();
+    const char *socket = config->metrics[0] == '/' ? config->metrics : NULL;
+    sandbox_files(&sandbox, options->data, options->config, socket);
+    err = hub_open(hub, options->data, config);
     if (err)
         return refuse(options->data, err);
     err = hub_listen(*hub, bound);
     if (err)
         return refuse_listen(config, err);
-    err = scrape_open(&(*hub)->scrape, *hub);
+    err = scrape_open(&(*hub)->scrape, *hub, memory);
     if (err)
         return refuse_metrics(config, err);
     reload_start(&(*hub)->reload, options, read_again);
+    sandbox_calls(&sandbox);
+    sandbox_tell(&sandbox);
     (void)printf(options->is_json ? "{\"listening\": \"%s\"}\n" : "listening %s\n", bound);
     (void)fflush(stdout);
     err = hub_run(*hub);

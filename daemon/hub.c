@@ -379,6 +379,8 @@ static enum kith_err open_loop(struct hub *hub)
 
 static enum kith_err open_ledger(struct hub *hub, const char *folder)
 {
+    if (!seal_lock(&hub->keys, sizeof hub->keys))
+        log_event(LOG_KEYS_SWAPPABLE, 0, 0, KITH_OK);
     enum kith_err err = keys_read(folder, &hub->keys);
     const struct ledger_options options = {
         .folder = folder, .keys = &hub->keys, .is_exclusive = true};
@@ -532,7 +534,7 @@ void hub_close(struct hub **closed)
     ledger_close(&hub->ledger);
     control_clear(&hub->control);
     tally_clear(&hub->tally);
-    seal_wipe(&hub->keys, sizeof hub->keys);
+    seal_unlock(&hub->keys, sizeof hub->keys);
     free(hub);
     *closed = NULL;
 }

@@ -95,21 +95,38 @@ static enum kith_err look_up(const char *address, struct sockaddr_storage *found
     return KITH_OK;
 }
 
+static enum kith_err write_numeric(const struct sockaddr_storage *address,
+                                   char text[static ADDRESS_MAX])
+{
+    char host[NI_MAXHOST];
+    char service[NI_MAXSERV];
+    bool is_v6 = address->ss_family == AF_INET6;
+    socklen_t len = is_v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+    if (getnameinfo((const struct sockaddr *)address, len, host, sizeof host, service,
+                    sizeof service, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return KITH_ADDRESS;
+    (void)snprintf(text, ADDRESS_MAX, "%s%.100s%s:%.8s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+                   service);
+    return KITH_OK;
+}
+
 static enum kith_err write_bound(const struct listener *listener, char bound[static ADDRESS_MAX])
 {
     struct sockaddr_storage address;
     int len = sizeof address;
-    char host[NI_MAXHOST];
-    char service[NI_MAXSERV];
 
-    if (uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len) < 0 ||
-        getnameinfo((struct sockaddr *)&address, (socklen_t)len, host, sizeof host, service,
-                    sizeof service, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+    if (uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&address, &len) < 0)
         return KITH_ADDRESS;
-    bool is_v6 = address.ss_family == AF_INET6;
-    (void)snprintf(bound, ADDRESS_MAX, "%s%.100s%s:%.8s", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-                   service);
-    return KITH_OK;
+    return write_numeric(&address, bound);
+}
+
+enum kith_err listener_resolve(char address[static ADDRESS_MAX])
+{
+    struct sockaddr_storage found;
+    enum kith_err err = look_up(address, &found);
+
+    return err ? err : write_numeric(&found, address);
 }
 
 enum kith_err listener_open(struct listener *listener, const char *address,

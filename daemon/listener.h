@@ -20,6 +20,9 @@ struct listener {
 };
 
 void listener_init(struct listener *listener, struct hub *hub);
+/* The host of HOST:PORT becomes a number, if it is a name: a hub that is confined to its folder
+ * cannot look names up. ADDRESS, with nothing changed. */
+MUST_USE enum kith_err listener_resolve(char address[static ADDRESS_MAX]);
 /* `address` is HOST:PORT; a name is looked up, which may take a while. `bound` gets the numeric
  * address with the port that it is. PORT_TAKEN, ADDRESS, PERMISSION, ... */
 MUST_USE enum kith_err listener_open(struct listener *listener, const char *address,

@@ -29,6 +29,9 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING = 4, LOG_LEVEL_INFO = 6 
     X(RELOAD_REFUSED, ERROR, "reload_refused", "", "")                                             \
     X(SETTING_CHANGED, INFO, "setting_changed", "from", "to")                                      \
     X(SETTING_WAITS, WARNING, "setting_waits_for_restart", "", "")                                 \
+    X(CONFINED, INFO, "confined", "landlock", "seccomp")                                           \
+    X(NOT_CONFINED, WARNING, "not_confined", "landlock", "seccomp")                                \
+    X(KEYS_SWAPPABLE, WARNING, "keys_swappable", "", "")                                           \
     X(FILES_LIMITED, WARNING, "files_limited", "files", "sessions_max")                            \
     X(CONTROL_MISSING, WARNING, "control_missing", "", "")                                         \
     X(CONNECTIONS_REFUSED, WARNING, "connections_refused", "count", "connections")                 \

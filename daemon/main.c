@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kithd: the table of commands, their options, and what the process forbids itself. */
+/* kithd: the table of commands and their options. */
 #include <getopt.h>
 #include <sodium.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
 #include "daemon/backup.h"
 #include "daemon/bundle.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
+#include "daemon/sandbox.h"
 
 #ifndef KITH_VERSION_TEXT
 #define KITH_VERSION_TEXT "0.1.0"
@@ -123,17 +121,6 @@ static enum exit_code run_command(const struct command *command, int argc, char 
     return command->run(&options);
 }
 
-/* No other user reads what we make; no core file and no debugger shows our keys. */
-static enum kith_err harden(void)
-{
-    const struct rlimit no_core = {0, 0};
-
-    (void)umask(077);
-    (void)setrlimit(RLIMIT_CORE, &no_core);
-    (void)prctl(PR_SET_DUMPABLE, 0);
-    return sodium_init() < 0 ? KITH_MEMORY : KITH_OK;
-}
-
 int main(int argc, char **argv)
 {
     const char *word = argc > 1 ? argv[1] : "";
@@ -146,7 +133,8 @@ int main(int argc, char **argv)
         show_help(stdout);
         return EXIT_DONE;
     }
-    if (harden()) {
+    sandbox_begin();
+    if (sodium_init() < 0) {
         (void)fputs("kithd: libsodium does not start\n", stderr);
         return EXIT_REFUSED;
     }

@@ -148,7 +148,8 @@ static void look(uv_work_t *work)
     struct hub *hub = scrape->hub;
 
     committer_figures(hub->committer, &scrape->vitals.commits);
-    vitals_look(&scrape->vitals, hub->ledger, hub->control.folder, connection_clock_ms());
+    vitals_look(&scrape->vitals, hub->ledger, hub->control.folder, scrape->memory,
+                connection_clock_ms());
 }
 
 static void look_for_guests(struct scrape *scrape);
@@ -331,13 +332,14 @@ static enum kith_err bind_address(struct scrape *scrape, const struct address *a
     return uv_error(uv_tcp_bind(&scrape->listener.tcp, (struct sockaddr *)&to, 0));
 }
 
-enum kith_err scrape_open(struct scrape *scrape, struct hub *hub)
+enum kith_err scrape_open(struct scrape *scrape, struct hub *hub, int memory)
 {
     const char *where = hub->config.metrics;
     struct address address = {.port = 0};
     enum kith_err err;
 
     scrape->hub = hub;
+    scrape->memory = memory;
     scrape->work.data = scrape;
     if (!*where)
         return KITH_OK;

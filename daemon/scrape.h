@@ -38,11 +38,13 @@ struct scrape {
     uv_work_t work;
     bool is_open;
     bool is_looking; /* `vitals` is a worker's */
+    int memory;      /* see vitals_open */
     struct vitals vitals;
 };
 
-/* Does nothing if the setting `metrics` is empty. PORT_TAKEN, PERMISSION, ADDRESS, ... */
-MUST_USE enum kith_err scrape_open(struct scrape *scrape, struct hub *hub);
+/* Does nothing if the setting `metrics` is empty. `memory`: of vitals_open, the caller's.
+ * PORT_TAKEN, PERMISSION, ADDRESS, ... */
+MUST_USE enum kith_err scrape_open(struct scrape *scrape, struct hub *hub, int memory);
 /* Ends what has taken too long. */
 void scrape_sweep(struct scrape *scrape, uint64_t now_ms);
 /* Once, when the hub stops. */

@@ -21,8 +21,13 @@ struct vitals {
     uint64_t returned_ms; /* when stats.returned was counted; 0: never */
 };
 
-/* On any thread; reads the disk. `folder`: a descriptor of the data folder. What was counted of
+/* Where the kernel says how much memory this process has: opened before it confines itself, for as
+ * long as it runs; -1 where there is no such thing. */
+int vitals_open(void);
+/* On any thread; reads the disk. `folder`: a descriptor of the data folder; `memory`: of
+ * vitals_open. What was counted of
  * devices that returned after a restore is kept for a minute: that reads the whole audit log. */
-void vitals_look(struct vitals *vitals, struct ledger *ledger, int folder, uint64_t now_ms);
+void vitals_look(struct vitals *vitals, struct ledger *ledger, int folder, int memory,
+                 uint64_t now_ms);
 
 #endif

@@ -81,6 +81,16 @@ void seal_wipe(void *secret, size_t len)
     sodium_memzero(secret, len);
 }
 
+bool seal_lock(void *secret, size_t len)
+{
+    return sodium_mlock(secret, len) == 0;
+}
+
+void seal_unlock(void *secret, size_t len)
+{
+    (void)sodium_munlock(secret, len);
+}
+
 void seal_sign_keypair(const uint8_t seed[static KEY_BYTES], uint8_t public_key[static KEY_BYTES],
                        uint8_t secret[static SIGN_KEY_BYTES])
 {

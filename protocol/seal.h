@@ -85,6 +85,10 @@ void seal_derive(enum seal_tag tag, const uint8_t secret[static KEY_BYTES], stru
 void seal_random(void *to, size_t len);
 bool seal_equal(const void *a, const void *b, size_t len); /* in constant time */
 void seal_wipe(void *secret, size_t len);
+/* Keeps a secret that stays for long out of swap, as far as the system lets us; false if not. It
+ * ends with a wipe. */
+bool seal_lock(void *secret, size_t len);
+void seal_unlock(void *secret, size_t len);
 
 /* Key pairs from 32-byte seeds or secrets. */
 void seal_sign_keypair(const uint8_t seed[static KEY_BYTES], uint8_t public_key[static KEY_BYTES],

@@ -96,6 +96,7 @@ enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *o
     *opened = NULL;
     if (!ledger)
         return KITH_MEMORY;
+    (void)seal_lock(&ledger->keys, sizeof ledger->keys);
     ledger->keys = *options->keys;
     roster_init(&ledger->roster);
     (void)pthread_rwlock_init(&ledger->roster_lock, NULL);
@@ -123,7 +124,7 @@ void ledger_close(struct ledger **ledger)
     free((*ledger)->taken.entries);
     free((*ledger)->attempts);
     free((*ledger)->news.devices);
-    seal_wipe(&(*ledger)->keys, sizeof(*ledger)->keys);
+    seal_unlock(&(*ledger)->keys, sizeof(*ledger)->keys);
     free(*ledger);
     *ledger = NULL;
 }

@@ -5,7 +5,7 @@
 set -eu
 
 build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev
-libssl-dev libwslay-dev libhttp-parser-dev'
+libssl-dev libwslay-dev libhttp-parser-dev libseccomp-dev'
 check="$build libcmocka-dev python3 faketime nginx-light openssl weasyprint"
 command -v npm >/dev/null || check="$check nodejs npm"
 lint="$check clang clang-format clang-tidy cppcheck"
@@ -20,7 +20,7 @@ esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
     missing=
-    for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl; do
+    for module in libuv msgpack lmdb libsodium libzstd libqrencode openssl libseccomp; do
         pkg-config --exists "$module" 2>/dev/null || missing="$missing $module"
     done
     # These two bring no description for pkg-config.

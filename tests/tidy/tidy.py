@@ -33,6 +33,7 @@ DOORS = {
     "openssl/ssl.h": ("client/tls.c",),
     "openssl/err.h": ("client/tls.c",),
     "openssl/x509v3.h": ("client/tls.c",),
+    "seccomp.h": ("daemon/sandbox.c",),
     "sodium.h": ("protocol/noise*.c", "protocol/noise*.h", "protocol/seal.c", "store/sealed.c", "client/vault.c",
                  "client/kith.c", "client/agent/*", "daemon/main.c", "tests/*"),
 }
