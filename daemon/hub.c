@@ -440,6 +440,7 @@ enum kith_err hub_open(struct hub **opened, const char *folder, const struct con
     if (!hub)
         return KITH_MEMORY;
     hub->config = *config;
+    hub->reload.given = *config;
     hub->control.folder = -1;
     const struct tally_limits limits = {.connections = config->sessions_per_address_max,
                                         .rate = config->handshakes_per_address_rate,

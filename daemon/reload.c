@@ -9,7 +9,6 @@
 enum kith_err reload_init(struct reload *reload, struct hub *hub)
 {
     reload->hub = hub;
-    reload->given = hub->config;
     if (uv_signal_init(&hub->loop, &reload->hangup) < 0)
         return KITH_BUSY;
     reload->hangup.data = reload;

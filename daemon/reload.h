@@ -16,7 +16,7 @@ struct hub;
 struct reload {
     uv_signal_t hangup;
     struct hub *hub;
-    struct config given; /* as read: the hub may have to make do with less */
+    struct config given; /* as read, from the start on: the hub may have to make do with less */
     void *owner;
     enum kith_err (*read)(void *owner, struct config *config);
 };
