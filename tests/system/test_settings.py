@@ -38,6 +38,7 @@ def reload(hub):
     seen = len(log_of(hub))
     hub.process.send_signal(signal.SIGHUP)
     wait_for_log(hub, r" (reloaded|reload_refused) .*\n", seen)
+    time.sleep(0.1)  # what follows from it
     return log_of(hub)[seen:]
 
 
@@ -122,6 +123,20 @@ def what_cannot_change_waits_for_a_restart(lab):
     expect("idle_s" not in said, "once is enough")
 
 
+def what_the_system_took_away_is_no_change(lab):
+    hub = lab.hub()
+    hub.kill()
+    hub.process = subprocess.Popen(["/bin/sh", "-c", 'ulimit -n 2000; exec "$0" "$@"', BIN + "/kithd", "run", "--data",
+                                    hub.data, "--listen", "127.0.0.1:%d" % hub.port],
+                                   stdout=subprocess.PIPE, stderr=hub.log, text=True)
+    expect(hub.process.stdout.readline().startswith("listening "), "it runs")
+    wait_for_log(hub, "files_limited files=2000 ")
+    write(os.path.join(hub.data, "hub.conf"), "idle_s = 9\n", "a")
+    said = reload(hub)
+    expect("reloaded changed=1\n" in said and "sessions_max from" not in said, said)
+    expect("files_limited files=2000 " in said, "and still holds: " + said)
+
+
 def a_session_that_is_open_stays_open(lab):
     hub = lab.hub()
     founder = lab.found(hub)
@@ -146,4 +161,5 @@ if __name__ == "__main__":
           what_is_not_there_and_what_is_no_text_is_said,
           a_signal_changes_what_may_change,
           what_cannot_change_waits_for_a_restart,
+          what_the_system_took_away_is_no_change,
           a_session_that_is_open_stays_open])
