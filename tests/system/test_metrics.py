@@ -177,6 +177,8 @@ def a_full_disk_is_told_and_passes(lab):
         page = scrape(hub)
         expect(page.value("kithd_store_writable") == 0 and page.value("kithd_disk_free_bytes") == 0, "on the page")
         somebody = founder.json("participant", "add", "name=Zoraida Quintanilla")["id"]
+        for _ in range(8):  # more than there may be room for within the store
+            founder.json("visit", "add", "participant=" + somebody, "date=today", "purpose=" + os.urandom(8000).hex())
         expect(founder.run("sync").code != 0, "nothing can be taken")
         expect(scrape(hub).value("kithd_commits_failed_total") > 0, "which is counted")
         disk.clear()
