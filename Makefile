@@ -37,7 +37,7 @@ sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
 .PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary vectors \
-	install clean help
+	install install-built clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -45,7 +45,7 @@ all: ## build kithd, kith and libkith
 	@deploy/setup/packages.sh build
 	@$(MAKE) -j$$(nproc) programs
 
-programs: $(out)/kithd $(out)/kith $(out)/libkith.a $(if $(SAN),,$(out)/libkith.so.0)
+programs: $(out)/kithd $(out)/kith $(out)/libkith.a $(out)/man/kith.1 $(if $(SAN),,$(out)/libkith.so.0)
 
 demo: all ## the main job with the real programs, in a minute, leaving nothing behind
 	@tests/system/demo.sh $(out)
@@ -104,15 +104,19 @@ vectors: ## write protocol/vectors anew: the same code gives the same bytes
 	@$(MAKE) -j$$(nproc) $(out)/vectors
 	@$(out)/vectors protocol/vectors
 
+LIBDIR ?= $(PREFIX)/lib
+DATADIR = $(PREFIX)/share
 install: all ## DESTDIR= PREFIX=
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
-		$(DESTDIR)$(PREFIX)/share/doc/kith
+	@$(MAKE) install-built
+
+install-built:
+	install -d $(addprefix $(DESTDIR),$(PREFIX)/bin $(LIBDIR)/pkgconfig $(PREFIX)/include $(DATADIR)/doc/kith)
 	install -m 755 $(out)/kithd $(out)/kith $(DESTDIR)$(PREFIX)/bin
-	install -m 644 $(out)/libkith.a $(out)/libkith.so.0 $(DESTDIR)$(PREFIX)/lib
-	ln -sf libkith.so.0 $(DESTDIR)$(PREFIX)/lib/libkith.so
+	install -m 644 $(out)/libkith.a $(out)/libkith.so.0 $(DESTDIR)$(LIBDIR)
+	ln -sf libkith.so.0 $(DESTDIR)$(LIBDIR)/libkith.so
 	install -m 644 client/kith.h $(DESTDIR)$(PREFIX)/include
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' deploy/libkith.pc.in \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libkith.pc
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@VERSION@|$(VERSION)|' deploy/libkith.pc.in \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/libkith.pc
 	install -d $(DESTDIR)$(PREFIX)/lib/systemd/user $(DESTDIR)$(PREFIX)/lib/systemd/system
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/kith-agent.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/user/kith-agent.service
@@ -120,7 +124,15 @@ install: all ## DESTDIR= PREFIX=
 		sed 's|@PREFIX@|$(PREFIX)|' deploy/systemd/$$unit \
 			>$(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
 	done
-	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile deploy/monitoring/* $(DESTDIR)$(PREFIX)/share/doc/kith
+	for program in kith kithd; do \
+		install -D -m 644 -t $(DESTDIR)$(DATADIR)/man/man1 $(out)/man/$$program.1 && \
+		install -D -m 644 $(out)/man/$$program.bash $(DESTDIR)$(DATADIR)/bash-completion/completions/$$program && \
+		install -D -m 644 $(out)/man/$$program.zsh $(DESTDIR)$(DATADIR)/zsh/site-functions/_$$program && \
+		install -D -m 644 -t $(DESTDIR)$(DATADIR)/fish/vendor_completions.d $(out)/man/$$program.fish || exit 1; \
+	done
+	install -D -m 644 -t $(DESTDIR)$(DATADIR)/man/man5 $(out)/man/kithd.conf.5
+	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile deploy/monitoring/* $(out)/man/kithd.conf \
+		$(DESTDIR)$(DATADIR)/doc/kith
 
 clean: ## remove what was built
 	rm -rf build
@@ -154,10 +166,17 @@ $(out)/kith: $(call objects,$(cli)) $(out)/libkith.a
 $(out)/bench: $(call objects,$(wildcard tests/bench/*.c)) $(out)/libdaemon.a $(out)/libkith.a
 $(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
 $(out)/train: $(call objects,deploy/dictionary/train.c) $(out)/libbase.a
+$(out)/manual: $(call objects,$(wildcard deploy/manual/*.c)) $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 $(out)/vectors: $(call objects,$(wildcard tests/vectors/*.c)) $(out)/libhelpers.a $(out)/libcli.a $(out)/libkith.a
-$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train $(out)/vectors:
+$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train $(out)/manual $(out)/vectors:
 	$(say) LD $@
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(if $(findstring libhelpers,$^),$$(pkg-config --libs cmocka)) -o $@
+
+# The pages, the completions and the sample settings, all from the tables of the programs.
+$(out)/man/kith.1: $(out)/manual deploy/debian/changelog
+	$(say) MAN $(@D)
+	@mkdir -p $(@D)
+	$(quiet)$(out)/manual $(@D) $$(date -u -d "$$(sed -n 's/^ -- .*>  //p' deploy/debian/changelog | head -n 1)" +%F)
 
 $(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
 	$(say) LD $@

@@ -11,7 +11,9 @@
 
 #include "daemon/commands.h"
 
-#define BUNDLE_USAGE "bundle read FILE --data DIR [--answer FILE] [--json]"
+#define BUNDLE_NAME      "bundle read"
+#define BUNDLE_ARGUMENTS "FILE --data DIR [--answer FILE] [--json]"
+#define BUNDLE_USAGE     BUNDLE_NAME " " BUNDLE_ARGUMENTS
 #define BUNDLE_SENTENCE                                                                            \
     "takes in what a device wrote into a file, and writes its receipts and its news into another"
 

@@ -39,6 +39,31 @@ enum exit_code command_audit(const struct options *options);
 /* The file of settings in a data folder. PATH_MAX bytes of `path` are enough; false if not. */
 bool settings_path(const char *folder, char *path, size_t room);
 
+/* X(name, function, its options as letters of the table in run_command, usage, one sentence): the
+ * dispatcher, --help, the manual page and completion derive from it. F: also one word that is no
+ * option, in place of --data. */
+#define COMMANDS(X)                                                                                \
+    X("init", command_init, "dlanj",                                                               \
+      "--data DIR [--listen HOST:PORT] [--address HOST:PORT|wss://HOST] [--name TEXT] [--json]",   \
+      "makes the hub's keys and an empty store; prints the one-time founding code")                \
+    X("run", command_run, "dclj", "--data DIR [--config FILE] [--listen HOST:PORT]",               \
+      "serves until SIGTERM, then finishes what is in flight; prints 'listening HOST:PORT' when "  \
+      "ready")                                                                                     \
+    X("check-config", command_check_config, "dcFj",                                                \
+      "[FILE | --data DIR [--config FILE]] [--json]",                                              \
+      "reads the settings and says each error with its file and line")                             \
+    X("stats", command_stats, "dj", "--data DIR [--json]",                                         \
+      "what the hub holds, whether it runs or not")                                                \
+    X("verify", command_verify, "dkj", "--data DIR [--known SEQ:HASH] [--json]",                   \
+      "checks every page, row, hash, chain and signature, whether it runs or not")                 \
+    X("backup", command_backup, "dtj", "--data DIR --to FILE [--json]",                            \
+      "the hub in one file, as it is at this moment, whether it runs or not")                      \
+    X("restore", command_restore, "dfj", "--from FILE --data DIR [--json]",                        \
+      "a hub from a backup; devices notice and give back what came after it")                      \
+    X("audit", command_audit, "dvisj",                                                             \
+      "--data DIR [--circle ID] [--device N] [--since TIME] [--json]",                             \
+      "who was given what, when; who let whom in; each entry linked to the one before")
+
 /* For the commands: what went wrong with `what`, and what to do next; and that a command line
  * cannot be. */
 enum exit_code refuse(const char *what, enum kith_err err);

@@ -16,7 +16,6 @@
 #define KITH_VERSION_TEXT "0.1.0"
 #endif
 
-/* `letters`: the options it takes; F: also one word that is none, in place of --data. */
 static const struct command {
     const char *name;
     enum exit_code (*run)(const struct options *options);
@@ -24,25 +23,9 @@ static const struct command {
     const char *usage;
     const char *sentence;
 } commands[] = {
-    {"init", command_init, "dlanj",
-     "--data DIR [--listen HOST:PORT] [--address HOST:PORT|wss://HOST] [--name TEXT] [--json]",
-     "makes the hub's keys and an empty store; prints the one-time founding code"},
-    {"run", command_run, "dclj", "--data DIR [--config FILE] [--listen HOST:PORT]",
-     "serves until SIGTERM, then finishes what is in flight; prints 'listening HOST:PORT' when "
-     "ready"},
-    {"check-config", command_check_config, "dcFj", "[FILE | --data DIR [--config FILE]] [--json]",
-     "reads the settings and says each error with its file and line"},
-    {"stats", command_stats, "dj", "--data DIR [--json]",
-     "what the hub holds, whether it runs or not"},
-    {"verify", command_verify, "dkj", "--data DIR [--known SEQ:HASH] [--json]",
-     "checks every page, row, hash, chain and signature, whether it runs or not"},
-    {"backup", command_backup, "dtj", "--data DIR --to FILE [--json]",
-     "the hub in one file, as it is at this moment, whether it runs or not"},
-    {"restore", command_restore, "dfj", "--from FILE --data DIR [--json]",
-     "a hub from a backup; devices notice and give back what came after it"},
-    {"audit", command_audit, "dvisj",
-     "--data DIR [--circle ID] [--device N] [--since TIME] [--json]",
-     "who was given what, when; who let whom in; each entry linked to the one before"},
+#define COMMAND_ROW(name, run, letters, usage, sentence) {name, run, letters, usage, sentence},
+    COMMANDS(COMMAND_ROW)
+#undef COMMAND_ROW
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 

@@ -120,6 +120,21 @@
     X("Sync", "forgot", "[--to-file FILE] [--answer FILE] [--new-passphrase-file FILE]",           \
       "Ask a custodian for a way back into this home, and take the answer", recovery_forgot)
 
+/* X(option, value, one sentence): what is said before or after any command. */
+#define COMMON_OPTIONS(X)                                                                          \
+    X("--home", "DIR", "where your records are (else $KITH_HOME)")                                 \
+    X("--json", "", "one JSON document on standard output")                                        \
+    X("--passphrase-file", "FILE", "the passphrase is its first line")                             \
+    X("--help", "", "about kith, or about the command")                                            \
+    X("--version", "", "which version this is")
+
+#define COMMANDS_ABOUT                                                                             \
+    "kith keeps visits, notes and plans on this device, encrypted, and shares them\n"              \
+    "with your agency's hub whenever there is a network.\n"
+#define COMMANDS_FIELDS                                                                            \
+    "FIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a file;\n"                        \
+    "FIELD+=V adds to a list, FIELD-=V takes from it. Without any, your editor opens.\n"
+
 typedef enum exit_code command_run(struct cli *cli, const struct arguments *arguments);
 
 #define COMMAND_FUNCTION(group, name, arguments, help, function) command_run function;

@@ -37,13 +37,14 @@ struct globals {
     bool wants_version;
 };
 
-static const char global_help[] =
-    "Before or after any command:\n"
-    "  --home DIR               where your records are (else $KITH_HOME)\n"
-    "  --json                   one JSON document on standard output\n"
-    "  --passphrase-file FILE   the passphrase is its first line\n"
-    "  --help                   about kith, or about the command\n"
-    "  --version\n";
+static void help_common(FILE *out)
+{
+    (void)fputs("\nBefore or after any command:\n", out);
+#define COMMON_ROW(option, value, help)                                                            \
+    (void)fprintf(out, "  %-24s %s\n", *(value) ? option " " value : option, help);
+    COMMON_OPTIONS(COMMON_ROW)
+#undef COMMON_ROW
+}
 
 /* Whether argv[*at] is the option, and its value. A missing value is NULL and told to the caller by
  * `is_missing`. */
@@ -181,9 +182,8 @@ static void help_all(FILE *out)
 {
     const char *group = "";
 
-    (void)fputs("kith keeps visits, notes and plans on this device, encrypted, and shares them\n"
-                "with your agency's hub whenever there is a network.\n\n"
-                "usage: kith [--home DIR] [--json] [--passphrase-file FILE] COMMAND ...\n",
+    (void)fputs(COMMANDS_ABOUT
+                "\nusage: kith [--home DIR] [--json] [--passphrase-file FILE] COMMAND ...\n",
                 out);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(group, commands[i].group) != 0) {
@@ -193,12 +193,9 @@ static void help_all(FILE *out)
         (void)fprintf(out, "  kith %s%s%s\n      %s\n", commands[i].name,
                       *commands[i].arguments ? " " : "", commands[i].arguments, commands[i].help);
     }
-    (void)fputs(
-        "\nFIELD=VALUE sets, FIELD=- reads standard input, FIELD=@FILE a file;\n"
-        "FIELD+=V adds to a list, FIELD-=V takes from it. Without any, your editor opens.\n",
-        out);
+    (void)fputs("\n" COMMANDS_FIELDS, out);
     types_list(out);
-    (void)fprintf(out, "\n%s", global_help);
+    help_common(out);
 }
 
 static void help_fields(FILE *out, const char *type)
@@ -237,7 +234,7 @@ static enum exit_code help_for(int argc, char **argv)
     (void)printf("%s.\n", command->help);
     if (type)
         help_fields(stdout, type);
-    (void)printf("\n%s", global_help);
+    help_common(stdout);
     return EXIT_DONE;
 }
 
