@@ -37,7 +37,7 @@ sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
 .PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary vectors \
-	install install-built clean help
+	install install-built deb clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -134,6 +134,11 @@ install-built:
 	install -m 644 README.md LICENSE docs/*.md deploy/nginx.conf deploy/Caddyfile deploy/monitoring/* $(out)/man/kithd.conf \
 		$(DESTDIR)$(DATADIR)/doc/kith
 
+deb: ## the packages kithd, kith, libkith0 and libkith-dev in build/deb, examined by lintian
+	@deploy/setup/packages.sh deb
+	@deploy/debian/build.sh build/deb $(VERSION)
+	@lintian --allow-root --fail-on error,warning build/deb/*.changes
+
 clean: ## remove what was built
 	rm -rf build
 
@@ -180,7 +185,7 @@ $(out)/man/kith.1: $(out)/manual deploy/debian/changelog
 
 $(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
 	$(say) LD $@
-	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,relro,-z,now,-z,defs $^ $(LIBS) -o $@
+	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,relro,-z,now,-z,defs $(LDFLAGS) $^ $(LIBS) -o $@
 
 $(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 	$(say) LD $@

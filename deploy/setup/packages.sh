@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what a goal needs, if it is missing:  packages.sh build|check|lint|bench
+# Installs what a goal needs, if it is missing:  packages.sh build|check|lint|bench|deb
 # On Debian it names the packages and installs them; elsewhere it names what is missing and stops.
 set -eu
 
@@ -8,14 +8,16 @@ build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-
 libssl-dev libwslay-dev libhttp-parser-dev libseccomp-dev'
 check="$build libcmocka-dev python3 faketime nginx-light openssl weasyprint groff-base mandoc zsh fish"
 command -v npm >/dev/null || check="$check nodejs npm"
+deb="$build debhelper lintian"
 lint="$check clang clang-format clang-tidy cppcheck"
 
 case "${1:-}" in
 build) wanted=$build ;;
 check) wanted=$check ;;
 lint) wanted=$lint ;;
+deb) wanted=$deb ;;
 bench) wanted=$build ;;
-*) echo 'usage: packages.sh build|check|lint|bench' >&2; exit 2 ;;
+*) echo 'usage: packages.sh build|check|lint|bench|deb' >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then

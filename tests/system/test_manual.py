@@ -33,7 +33,7 @@ def plain(name):
 def usages(program):
     """[(words, arguments, sentence)] of --help."""
     shown = output_of(os.path.join(BIN, program), "--help").stdout
-    found = re.findall(r"^  %s ((?:[a-zT][\w]*|TYPE)(?: [a-z]+)*)((?: .*)?)\n      (.*)" % program, shown, re.M)
+    found = re.findall(r"^  %s ((?:[a-zT][\w-]*|TYPE)(?: [a-z]+)*)((?: .*)?)\n      (.*)" % program, shown, re.M)
     expect(len(found) == shown.count("\n  %s " % program) - shown.count("--help | --version"),
            "%s: all of --help is read" % program)
     return found
@@ -63,11 +63,12 @@ def pages_have_every_command_and_sentence_of_help(_):
 
 def the_page_of_settings_has_every_setting_of_help(_):
     shown, page = output_of(os.path.join(BIN, "kithd"), "--help").stdout, plain("kithd.conf.5")
-    settings = re.findall(r"^# (.*?)(?: \((\d+) to (\d+) (.*)\))?\n(\w+) = (.*)$", shown, re.M)
-    expect(len(settings) >= 18, "%d settings" % len(settings))
-    for sentence, least, most, unit, key, preset in settings:
+    settings = re.findall(r"^# (.*?) \((?:(\d+) to (\d+) (.*); )?(reload|restart)\)\n(\w+) = (.*)$", shown, re.M)
+    expect(len(settings) >= 19, "%d settings" % len(settings))
+    for sentence, least, most, unit, change, key, preset in settings:
         says = "From %s to %s %s; without it: %s" % (least, most, unit, preset) if least else \
             "Without it: %s" % (preset or "empty")
+        says += "; reload changes it" if change == "reload" else "; a restart changes it"
         expect("\n.B %s\n%s.\n%s.\n" % (key, sentence, says) in page, key)
 
 
