@@ -105,7 +105,7 @@ def completions_have_every_command_and_option_of_help(_):
                     *before, last = name.split()
                     path = "".join(word + " " for word in before)
                     offered = re.findall(r'^    "%s"\) next="(.*)" ;;$' % path, text, re.M) if shell != "fish" else \
-                        re.findall(r"__%s_at \"%s\"' -a '(\w+)'" % (program, path), text)
+                        re.findall(r"__%s_at \"%s\"' -a '([\w-]+)'" % (program, path), text)
                     expect(last in " ".join(offered).split(), "%s: %s %s" % (shell, program, name))
                     for option in options(arguments):
                         there = r'^    "%s "\*\) options="[^"]*%s\b' % (name, option) if shell != "fish" else \
