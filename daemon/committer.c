@@ -13,17 +13,6 @@ struct queue {
     struct intake **end; /* where the next one goes */
 };
 
-/* Devices that what came back concerns. */
-struct news {
-    uint32_t *devices;
-    uint32_t count;
-    uint32_t room;
-    bool is_everybody;
-};
-
-/* Beyond this, everybody is told. */
-#define NEWS_MAX 65536
-
 struct committer {
     struct ledger *ledger;
     void (*wake)(void *owner);
@@ -102,32 +91,14 @@ static struct intake *take_batch(struct committer *committer, uint32_t *count,
     return first;
 }
 
-static void news_add(struct news *news, const struct ledger_news *more)
-{
-    uint64_t room = (uint64_t)news->count + more->count;
-
-    news->is_everybody = news->is_everybody || more->is_everybody || room > NEWS_MAX;
-    if (news->is_everybody || more->count == 0)
-        return;
-    if (room > news->room) {
-        uint32_t *larger = realloc(news->devices, 2 * room * sizeof *larger);
-        news->is_everybody = !larger;
-        if (!larger)
-            return;
-        news->devices = larger;
-        news->room = 2 * (uint32_t)room;
-    }
-    memcpy(news->devices + news->count, more->devices, more->count * sizeof *more->devices);
-    news->count += more->count;
-}
-
 static void give_back(struct committer *committer, struct intake *first, struct intake **last,
-                      enum kith_err failure, const struct ledger_news *news)
+                      enum kith_err failure, const struct news *news)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     queue_append(&committer->finished, first, last);
     committer->failure = failure;
-    news_add(&committer->news, news);
+    if (news)
+        news_append(&committer->news, news);
     (void)pthread_mutex_unlock(&committer->mutex);
     committer->wake(committer->owner);
 }
@@ -164,12 +135,10 @@ static void commit_batch(struct committer *committer, struct intake *first, uint
         log_event(LOG_COMMIT_FAILED, count, 0, err);
     if (err && !is_passing(err))
         failure = err;
-    const struct ledger_news none = {0};
-    const struct ledger_news news = err ? none : ledger_news(committer->ledger);
     (void)pthread_mutex_lock(&committer->mutex);
     note_end(committer, count, err);
     (void)pthread_mutex_unlock(&committer->mutex);
-    give_back(committer, first, last, failure, &news);
+    give_back(committer, first, last, failure, err ? NULL : ledger_news(committer->ledger));
 }
 
 static void flush(struct committer *committer, uint64_t now_ms)
@@ -243,8 +212,8 @@ void committer_free(struct committer **freed)
     (void)pthread_join(committer->thread, NULL);
     (void)pthread_cond_destroy(&committer->has_work);
     (void)pthread_mutex_destroy(&committer->mutex);
-    free(committer->news.devices);
-    free(committer->taken.devices);
+    news_clear(&committer->news);
+    news_clear(&committer->taken);
     free(committer);
     *freed = NULL;
 }
@@ -281,13 +250,11 @@ struct committed committer_take(struct committer *committer)
 {
     (void)pthread_mutex_lock(&committer->mutex);
     struct news news = committer->news;
-    struct committed taken = {committer->finished.first,
-                              {news.devices, news.count, news.is_everybody},
-                              committer->failure};
+    struct committed taken = {committer->finished.first, &committer->taken, committer->failure};
+
     queue_init(&committer->finished);
     committer->news = committer->taken;
-    committer->news.count = 0;
-    committer->news.is_everybody = false;
+    news_reset(&committer->news);
     committer->taken = news;
     (void)pthread_mutex_unlock(&committer->mutex);
     return taken;

@@ -38,7 +38,7 @@ void committer_figures(struct committer *committer, struct commit_figures *figur
 /* What came back since the last call: a list by `next`, the first one first. */
 struct committed {
     struct intake *first;
-    struct ledger_news news; /* whom it concerns; valid until the next call */
+    const struct news *news; /* whom it concerns; valid until the next call */
     enum kith_err failure;   /* why nothing is stored any more; KITH_OK while all is well */
 };
 struct committed committer_take(struct committer *committer);

@@ -492,6 +492,32 @@ void connection_notify(struct connection *connection)
         connection_drive(connection);
 }
 
+bool connection_takes_live(const struct connection *connection, const struct news_live *live)
+{
+    uint8_t cursor[CURSOR_MAX];
+    size_t cursor_len;
+
+    return connection->stage == CONNECTION_SERVING && connection->news_count == 1 &&
+           !connection->is_queued && !connection->has_news &&
+           session_hub_is_current(&connection->session, live->frames_len) &&
+           socket_unwritten(&connection->socket) == 0 &&
+           news_live_cursor(live, connection->session.pull.cursor, cursor, &cursor_len);
+}
+
+void connection_send_live(struct connection *connection, const struct news_live *live,
+                          struct bytes frames)
+{
+    struct session_hub *session = &connection->session;
+    uint8_t cursor[CURSOR_MAX];
+    size_t cursor_len;
+
+    if (!news_live_cursor(live, session->pull.cursor, cursor, &cursor_len))
+        return;
+    session->now_ms = (uint32_t)uv_now(&connection->hub->loop);
+    session_hub_live(session, frames, bytes_of(cursor, cursor_len));
+    connection_drive(connection);
+}
+
 void connection_stop(struct connection *connection)
 {
     if (connection->stage == CONNECTION_SERVING)

@@ -51,6 +51,7 @@ struct connection {
     enum connection_stage stage;
     uint32_t device;        /* 0 until it was let in */
     uint32_t work_count;    /* intakes and fetches under way */
+    uint32_t news_count;    /* how often it is named by what is being announced */
     uint32_t waiting_bytes; /* whole messages that are not stored yet */
     uint32_t partial_bytes; /* of a message that is not whole yet */
     size_t unwritten_bytes; /* at the last sweep */
@@ -73,6 +74,10 @@ struct connection {
 MUST_USE enum kith_err connection_accept(struct hub *hub, uv_stream_t *listener);
 /* Something was stored: the device may have news. */
 void connection_notify(struct connection *connection);
+/* Whether the session had all before this, and nothing else concerns it now; and sends it then. */
+bool connection_takes_live(const struct connection *connection, const struct news_live *live);
+void connection_send_live(struct connection *connection, const struct news_live *live,
+                          struct bytes frames);
 /* Ends what has taken too long. */
 void connection_sweep(struct connection *connection, uint64_t now_ms);
 /* The hub stops: ends the session as soon as what is in flight is answered. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "daemon/announce.h"
 #include "daemon/connection.h"
 #include "daemon/keys.h"
 #include "daemon/log.h"
@@ -285,24 +286,6 @@ static void wake_loop(void *owner)
     (void)uv_async_send(&hub->committed);
 }
 
-/* Only those are looked at whom it concerns. */
-static void announce(struct hub *hub, const struct ledger_news *news)
-{
-    if (news->is_everybody) {
-        each_connection(hub, connection_notify);
-        return;
-    }
-    for (uint32_t i = 0; i < news->count; i++) {
-        const struct device_line *line = devices_find(&hub->devices, news->devices[i]);
-        struct connection *next = line ? line->oldest : NULL;
-        while (next) {
-            struct connection *connection = next;
-            next = connection->newer;
-            connection_notify(connection);
-        }
-    }
-}
-
 /* Others hear of news before the senders are answered: a sender's own fetch, which follows, covers
  * them. After a failure nobody is answered: all sockets are closed first. */
 static void on_committed(uv_async_t *handle)
@@ -316,7 +299,7 @@ static void on_committed(uv_async_t *handle)
         begin_stop(hub, 0);
     }
     if (!hub->is_stopping)
-        announce(hub, &committed.news);
+        announce(hub, committed.news);
     for (struct intake *intake = committed.first; intake; intake = next) {
         next = intake->next;
         intake_finish(intake);

@@ -198,13 +198,25 @@ static void show_entry(const struct filter *filter, const struct audit_entry *en
     (void)printf(filter->is_json ? ", \"hash\": \"%s\"}" : "\n", head);
 }
 
-static bool visit_entry(void *owner, const struct audit_entry *entry)
+static void show_if_wanted(struct filter *filter, const struct audit_entry *entry)
 {
-    struct filter *filter = owner;
-
     if (is_wanted(filter, entry)) {
         show_entry(filter, entry);
         filter->shown++;
+    }
+}
+
+/* What was delivered to many stands there for each of them. */
+static bool visit_entry(void *owner, const struct audit_entry *entry)
+{
+    struct filter *filter = owner;
+    struct audit_entry one = *entry;
+
+    if (entry->devices.len == 0)
+        show_if_wanted(filter, entry);
+    for (size_t at = 0; at < entry->devices.len; at += 4) {
+        one.device = get_u32(entry->devices.ptr + at);
+        show_if_wanted(filter, &one);
     }
     filter->last_seq = entry->seq;
     memcpy(filter->last_head, entry->head, HASH_BYTES);

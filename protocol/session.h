@@ -186,6 +186,10 @@ void session_hub_ingested(struct session_hub *session, const struct session_answ
 /* `frames` without the CURSOR frame, which is added from `cursor`. */
 void session_hub_loaded(struct session_hub *session, enum kith_err err, struct bytes frames,
                         struct bytes cursor, bool is_up_to_date);
+/* Whether it has all that was there, as far as is known here, and may be sent so many bytes more
+ * without having asked: with session_hub_live, which takes what session_hub_loaded takes. */
+bool session_hub_is_current(const struct session_hub *session, size_t bytes);
+void session_hub_live(struct session_hub *session, struct bytes frames, struct bytes cursor);
 /* Something new may be there for this device: once it has pulled, more batches follow without being
  * asked for. */
 void session_hub_notify(struct session_hub *session);

@@ -310,6 +310,18 @@ void session_hub_notify(struct session_hub *session)
         session->has_pull = true;
 }
 
+bool session_hub_is_current(const struct session_hub *session, size_t bytes)
+{
+    return session->state == HUB_OPEN && session->has_pulled && !session->has_pull &&
+           !session->is_loading && !session->is_ingesting && session->ingest.len == 0 &&
+           session->out.len == 0 && flow_room(&session->flow) >= bytes + CURSOR_MAX;
+}
+
+void session_hub_live(struct session_hub *session, struct bytes frames, struct bytes cursor)
+{
+    session_hub_loaded(session, KITH_OK, frames, cursor, true);
+}
+
 /* A pull is answered after the data that came with it is durable, so that its cursor covers that
  * too. */
 static bool may_load(const struct session_hub *session)

@@ -14,7 +14,7 @@
 #include "protocol/wire.h"
 
 #define ENTRY_ITEMS     8
-#define ENTRY_BYTES_MAX 256
+#define ENTRY_BYTES_MAX (256 + 4 * AUDIT_DEVICES_MAX)
 #define END_BYTES       (8 + HASH_BYTES + 8 + 8)
 #define DAY_MS          (24u * 3600 * 1000)
 
@@ -136,7 +136,8 @@ void audit_end(struct audit *audit)
     audit->is_changed = false;
 }
 
-static void entry_add(struct audit *audit, const struct audit_entry *entry, struct bytes signature)
+/* `more`: the signature of a checkpoint, or to which devices something was delivered. */
+static void entry_add(struct audit *audit, const struct audit_entry *entry, struct bytes more)
 {
     struct key key = key_of_u64(audit->seq + 1);
     static const uint8_t no_hash[HASH_BYTES];
@@ -152,7 +153,7 @@ static void entry_add(struct audit *audit, const struct audit_entry *entry, stru
     wire_put_uint(&row, entry->what);
     wire_put_uint(&row, entry->first);
     wire_put_uint(&row, entry->second);
-    wire_put_bin(&row, signature);
+    wire_put_bin(&row, more);
     if (row.err) {
         store_fail(audit->txn, row.err);
     } else {
@@ -167,7 +168,7 @@ static void entry_add(struct audit *audit, const struct audit_entry *entry, stru
 
 void audit_add(struct audit *audit, const struct audit_entry *entry)
 {
-    entry_add(audit, entry, bytes_of(NULL, 0));
+    entry_add(audit, entry, entry->devices);
 }
 
 bool audit_is_due(const struct audit *audit, uint64_t now_ms)
@@ -221,14 +222,18 @@ static enum kith_err entry_read(struct audit_entry *entry, struct bytes row)
     entry->what = wire_uint(&in, UINT64_MAX);
     entry->first = wire_uint(&in, UINT64_MAX);
     entry->second = wire_uint(&in, UINT64_MAX);
-    struct bytes signature = wire_bin(&in, SIGNATURE_BYTES);
+    struct bytes more = wire_bin(&in, 4 * AUDIT_DEVICES_MAX);
+    bool is_checkpoint = entry->kind == AUDIT_CHECKPOINT;
     entry->has_subject = subject.len == ID_BYTES;
     if (entry->has_subject)
         memcpy(entry->subject, subject.ptr, ID_BYTES);
-    entry->signature = signature.len == SIGNATURE_BYTES ? signature.ptr : NULL;
+    if (is_checkpoint)
+        entry->signature = more.ptr;
+    else
+        entry->devices = more;
+    bool is_list = more.len == 0 || (entry->kind == AUDIT_DELIVERED && more.len % 4 == 0);
     bool is_whole = (subject.len == 0 || entry->has_subject) &&
-                    (signature.len == 0 || entry->signature) &&
-                    (entry->kind == AUDIT_CHECKPOINT) == (entry->signature != NULL);
+                    (is_checkpoint ? more.len == SIGNATURE_BYTES : is_list);
     enum kith_err err = wire_close(&in);
     return !err && !is_whole ? KITH_DAMAGED : err;
 }

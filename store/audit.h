@@ -44,11 +44,14 @@ struct audit_entry {
     uint64_t what;
     uint64_t first;
     uint64_t second;
+    struct bytes devices;       /* DELIVERED to many: their numbers, u32 big-endian; borrowed */
     uint64_t seq;               /* read only */
     uint8_t head[HASH_BYTES];   /* read only: the hash through this entry */
     const uint8_t *signature;   /* read only: of a checkpoint; borrowed from the txn */
     uint8_t before[HASH_BYTES]; /* read only: the hash before it */
 };
+
+#define AUDIT_DEVICES_MAX 1000 /* of one entry */
 
 const char *audit_kind_name(enum audit_kind kind);
 /* What the three numbers are called: `what`, `first`, `second`; "" for one that is not used. */

@@ -7,54 +7,78 @@
 #include "store/hub_held_rows.h"
 #include "store/ingest_internal.h"
 
-static bool news_make_room(struct news *news, uint32_t count)
-{
-    uint32_t room = news->room ? news->room : 64;
+#define LIVE_FRAMES_MAX 16384 /* more is read from the store again */
 
-    if (count > NEWS_DEVICES_MAX - news->count)
-        return false;
-    while (room < news->count + count)
-        room *= 2;
-    if (room == news->room)
-        return true;
-    uint32_t *larger = realloc(news->devices, room * sizeof *larger);
-    if (!larger)
-        return false;
-    news->devices = larger;
-    news->room = room;
-    return true;
+/* A change is kept as it is sent, until something else comes to its circle. */
+static void live_add(struct touched *touched, const struct ingest_item *item, uint64_t sequence)
+{
+    struct news_live *live = &touched->live;
+    bool is_first = live->changes == 0;
+
+    if (is_first) {
+        touched->author = item->device;
+        live->first = sequence;
+        memcpy(live->circle, touched->circle.id, ID_BYTES);
+        run_begin(&touched->run);
+    }
+    size_t bytes = run_bytes(&touched->run) + item->change.sealed.len + RUN_CHANGE_OVERHEAD;
+    touched->is_mixed =
+        touched->is_mixed || touched->author != item->device || bytes > LIVE_FRAMES_MAX;
+    if (touched->is_mixed)
+        return;
+    run_add(&touched->run, item->circle, item->device, item->n, &item->change);
+    digest_add(live->digest, item->id);
+    live->last = sequence;
+    live->changes++;
 }
 
 /* The recipients of a circle, and those that an entry may have taken out: they hear of that. */
-static void news_add(struct news *news, const struct touched *touched)
+static void tell_all(struct news *news, const struct touched *touched)
 {
     const struct circle *circle = &touched->circle;
-    uint32_t cut_count = touched->is_changed ? circle->cut_count : 0;
 
-    if (!news_make_room(news, circle->device_count + cut_count)) {
-        news->is_everybody = true;
-        return;
-    }
-    for (uint32_t i = 0; i < circle->device_count; i++)
-        news->devices[news->count++] = circle->devices[i];
-    for (uint32_t i = 0; i < cut_count; i++)
-        news->devices[news->count++] = circle->cuts[i].device;
+    news_add(news, circle->devices, circle->device_count);
+    for (uint32_t i = 0; touched->is_changed && i < circle->cut_count; i++)
+        news_add(news, &circle->cuts[i].device, 1);
 }
 
-struct ledger_news ledger_news(const struct ledger *ledger)
+/* All recipients but the author, who has it. */
+static void tell_live(struct committer *committer, struct touched *touched)
 {
-    return (struct ledger_news){ledger->news.devices, ledger->news.count,
-                                ledger->news.is_everybody};
+    struct circle *circle = &touched->circle;
+    struct news *news = &committer->ledger->news;
+    struct buffer frames;
+    uint32_t count = 0;
+
+    buffer_init(&frames, BATCH_MAX);
+    run_flush(&touched->run, FRAME_CHANGES, &frames);
+    for (uint32_t i = 0; i < circle->device_count; i++)
+        if (circle->devices[i] != touched->author)
+            circle->devices[count++] = circle->devices[i];
+    if (frames.err)
+        news_add(news, circle->devices, count);
+    else
+        news_add_live(news, &touched->live, buffer_view(&frames), circle->devices, count);
+    buffer_clear(&frames);
+}
+
+const struct news *ledger_news(const struct ledger *ledger)
+{
+    return &ledger->news;
 }
 
 static void touched_clear(struct committer *committer)
 {
     for (uint32_t i = 0; i < committer->touched_count; i++) {
         struct touched *touched = &committer->touched[i];
-        if (touched->has_news || touched->is_changed)
-            news_add(&committer->ledger->news, touched);
         if (touched->is_changed)
             hub_circle_put(&committer->txn, touched->number, &touched->circle);
+        if (touched->is_changed || touched->is_mixed)
+            tell_all(&committer->ledger->news, touched);
+        else if (touched->has_news)
+            tell_live(committer, touched);
+        if (touched->live.changes > 0)
+            run_end(&touched->run);
         circle_clear(&touched->circle);
     }
     committer->touched_count = 0;
@@ -169,7 +193,7 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
     if (item->verdict == KITH_HELD) {
         hub_chain_close(&committer->txn, &committer->chain);
         item->verdict = held_commit(committer, ingest, touched, item);
-        touched->has_news = touched->has_news || item->verdict == KITH_HELD;
+        touched->is_mixed = touched->is_mixed || item->verdict == KITH_HELD;
     } else if (!item->verdict)
         item->verdict = check_follows(item, &head);
     if (!item->verdict)
@@ -185,6 +209,7 @@ static void commit_change(struct committer *committer, struct ingest *ingest,
     hub_chain_add(&committer->txn, &committer->chain, &row);
     ingest->stored_count++;
     touched->has_news = true;
+    live_add(touched, item, committer->chain.sequence);
 }
 
 /* Beyond the roster's own rules: the founder names this hub, the joiner enrols itself and in time.
@@ -467,8 +492,7 @@ static enum kith_err commit_once(struct ledger *ledger, struct ingest **batch, u
 
     committer.audit = audit_begin(&committer.txn, TABLE_HUB_AUDIT);
     write_notes(&committer);
-    ledger->news.count = 0;
-    ledger->news.is_everybody = false;
+    news_reset(&ledger->news);
     for (uint32_t i = 0; i < count; i++)
         if (!batch[i]->err)
             commit_ingest(&committer, batch[i]);
@@ -499,7 +523,7 @@ static enum kith_err commit(struct ledger *ledger, struct ingest **batch, uint32
         err = commit_once(ledger, batch, count, now_ms, sign);
     while (err == KITH_RETRY);
     if (!err)
-        ledger->taken.count = 0;
+        notes_reset(&ledger->taken);
     return err;
 }
 

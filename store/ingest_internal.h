@@ -10,7 +10,11 @@ struct touched {
     uint32_t number;
     struct circle circle;
     bool is_changed;
-    bool has_news; /* something is there that was not, for its recipients */
+    bool has_news;   /* something is there that was not, for its recipients */
+    bool is_mixed;   /* more than changes of one device */
+    uint32_t author; /* of the changes below */
+    struct news_live live;
+    struct run_writer run;
 };
 
 struct committer {

@@ -112,6 +112,19 @@ enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *o
     return err;
 }
 
+void notes_reset(struct notes *notes)
+{
+    for (uint32_t i = 0; i < notes->count; i++)
+        free((void *)(uintptr_t)notes->entries[i].devices.ptr);
+    notes->count = 0;
+}
+
+static void notes_clear(struct notes *notes)
+{
+    notes_reset(notes);
+    free(notes->entries);
+}
+
 void ledger_close(struct ledger **ledger)
 {
     if (!*ledger)
@@ -120,10 +133,10 @@ void ledger_close(struct ledger **ledger)
     roster_clear(&(*ledger)->roster);
     (void)pthread_rwlock_destroy(&(*ledger)->roster_lock);
     (void)pthread_mutex_destroy(&(*ledger)->notes_lock);
-    free((*ledger)->notes.entries);
-    free((*ledger)->taken.entries);
+    notes_clear(&(*ledger)->notes);
+    notes_clear(&(*ledger)->taken);
     free((*ledger)->attempts);
-    free((*ledger)->news.devices);
+    news_clear(&(*ledger)->news);
     seal_unlock(&(*ledger)->keys, sizeof(*ledger)->keys);
     free(*ledger);
     *ledger = NULL;
@@ -155,10 +168,20 @@ static enum kith_err notes_add(struct notes *notes, const struct audit_entry *en
 
 enum kith_err ledger_note(struct ledger *ledger, const struct audit_entry *entry)
 {
+    struct audit_entry owned = *entry;
+    uint8_t *devices = entry->devices.len ? malloc(entry->devices.len) : NULL;
+
+    if (entry->devices.len && !devices)
+        return KITH_MEMORY;
+    if (devices)
+        memcpy(devices, entry->devices.ptr, entry->devices.len);
+    owned.devices.ptr = devices;
     (void)pthread_mutex_lock(&ledger->notes_lock);
     enum kith_err err =
-        ledger->notes.count < NOTES_MAX ? notes_add(&ledger->notes, entry, 1) : KITH_BUSY;
+        ledger->notes.count < NOTES_MAX ? notes_add(&ledger->notes, &owned, 1) : KITH_BUSY;
     (void)pthread_mutex_unlock(&ledger->notes_lock);
+    if (err)
+        free(devices);
     return err;
 }
 

@@ -14,6 +14,7 @@
 #include "protocol/roster.h"
 #include "protocol/session.h"
 #include "store/env.h"
+#include "store/news.h"
 
 struct ledger;
 
@@ -108,15 +109,9 @@ MUST_USE enum kith_err ledger_audit(struct ledger *ledger, ledger_audit_visit *v
 bool ledger_has_notes(struct ledger *ledger);
 /* Writes what waits; `sign`: with a checkpoint at the end. On the thread that commits. */
 MUST_USE enum kith_err ledger_flush(struct ledger *ledger, uint64_t now_ms, bool sign);
-/* Whom the last ledger_commit concerns: devices that may have something to fetch now, some of them
- * named twice, or everybody. What was stored before is no news. On the thread that commits, valid
- * until the next commit. */
-struct ledger_news {
-    const uint32_t *devices;
-    uint32_t count;
-    bool is_everybody;
-};
-struct ledger_news ledger_news(const struct ledger *ledger);
+/* What the last ledger_commit brought, and whom it concerns. What was stored before is no news. On
+ * the thread that commits, valid until the next commit. */
+const struct news *ledger_news(const struct ledger *ledger);
 /* The answer as the session wants it; views into the ingest. */
 void ingest_answer(const struct ingest *ingest, struct session_answer *answer);
 

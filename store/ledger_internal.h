@@ -9,22 +9,15 @@
 #include "store/hub_rows.h"
 #include "store/ledger.h"
 
-/* Devices that a commit concerns; beyond a bound, or without memory, it concerns everybody. */
-#define NEWS_DEVICES_MAX 65536
-struct news {
-    uint32_t *devices;
-    uint32_t count;
-    uint32_t room;
-    bool is_everybody;
-};
-
-/* Entries for the audit log that wait for a commit. */
+/* Entries for the audit log that wait for a commit, with the devices that they name. */
 #define NOTES_MAX 65536
 struct notes {
     struct audit_entry *entries;
     uint32_t count;
     uint32_t room;
 };
+/* They are written. */
+void notes_reset(struct notes *notes);
 
 struct ledger {
     struct store *store;

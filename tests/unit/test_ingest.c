@@ -1221,12 +1221,15 @@ static void an_enrolment_counts_under_its_own_noise_key_in_time_and_in_its_own_s
 
 static bool is_told(const struct office *office, const struct test_device *device)
 {
-    struct ledger_news news = ledger_news(office->hub.ledger);
+    const struct news *news = ledger_news(office->hub.ledger);
 
-    for (uint32_t i = 0; i < news.count; i++)
-        if (news.devices[i] == device_number(device))
+    for (uint32_t i = 0; i < news->devices.count; i++)
+        if (news->devices.list[i] == device_number(device))
             return true;
-    return news.is_everybody;
+    for (uint32_t i = 0; i < news->live_devices.count; i++)
+        if (news->live_devices.list[i] == device_number(device))
+            return true;
+    return news->is_everybody;
 }
 
 static void a_commit_concerns_the_recipients_of_what_it_touched(void **state)
@@ -1247,10 +1250,10 @@ static void a_commit_concerns_the_recipients_of_what_it_touched(void **state)
     buffer_init(&frames, BATCH_MAX);
     invitation_make(office, &office->founder, ROLE_SPECIALIST, &invitation, &frames);
     (void)send(office, &office->founder, &frames);
-    assert_true(ledger_news(office->hub.ledger).is_everybody);
+    assert_true(ledger_news(office->hub.ledger)->is_everybody);
     (void)send(office, &office->founder, &frames); /* the same again */
     assert_false(is_told(office, &office->founder));
-    assert_int_equal(ledger_news(office->hub.ledger).count, 0);
+    assert_int_equal(ledger_news(office->hub.ledger)->devices.count, 0);
     buffer_clear(&frames);
 }
 
