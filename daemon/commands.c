@@ -71,8 +71,10 @@ static enum exit_code read_options(const struct options *options, struct config 
     const struct {
         const char *key;
         const char *value;
-    } given[] = {
-        {"listen", options->listen}, {"address", options->address}, {"name", options->name}};
+    } given[] = {{"listen", options->listen},
+                 {"address", options->address},
+                 {"name", options->name},
+                 {"user", options->user}};
     char why[CONFIG_WHY_MAX];
 
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -262,6 +264,20 @@ static enum exit_code refuse_metrics(const struct config *config, enum kith_err 
     return EXIT_REFUSED;
 }
 
+static enum exit_code refuse_user(const struct config *config, enum kith_err err)
+{
+    if (err == KITH_NOT_FOUND && *config->user)
+        (void)fprintf(stderr, "kithd: there is no user '%s'\n", config->user);
+    else if (*config->user || err != KITH_PERMISSION)
+        return refuse("becoming another user", err);
+    else
+        (void)fputs("kithd: root does not serve\n"
+                    "       Give the folder to a user of its own (chown -R), or name one with "
+                    "--user NAME; in a container that has no other, --user root.\n",
+                    stderr);
+    return EXIT_REFUSED;
+}
+
 /* One worker a processor, two at least: verification is what they do. */
 static void set_workers(void)
 {
@@ -315,7 +331,10 @@ enum exit_code command_run(const struct options *options)
     enum exit_code code = read_settings(options, &config);
     if (code)
         return code;
-    enum kith_err err = folder_check(options->data);
+    enum kith_err err = sandbox_become(config.user, options->data);
+    if (err)
+        return refuse_user(&config, err);
+    err = folder_check(options->data);
     if (err)
         return refuse(options->data, err);
     (void)signal(SIGPIPE, SIG_IGN);

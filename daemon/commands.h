@@ -23,6 +23,7 @@ struct options {
     const char *known;
     const char *to;
     const char *from;
+    const char *user;
     const char *file; /* without a letter: the one word that is no option */
     bool is_json;
 };
@@ -43,10 +44,12 @@ bool settings_path(const char *folder, char *path, size_t room);
  * dispatcher, --help, the manual page and completion derive from it. F: also one word that is no
  * option, in place of --data. */
 #define COMMANDS(X)                                                                                \
-    X("init", command_init, "dlanj",                                                               \
-      "--data DIR [--listen HOST:PORT] [--address HOST:PORT|wss://HOST] [--name TEXT] [--json]",   \
+    X("init", command_init, "dlanuj",                                                              \
+      "--data DIR [--listen HOST:PORT] [--address HOST:PORT|wss://HOST] [--name TEXT] "            \
+      "[--user NAME] [--json]",                                                                    \
       "makes the hub's keys and an empty store; prints the one-time founding code")                \
-    X("run", command_run, "dclj", "--data DIR [--config FILE] [--listen HOST:PORT]",               \
+    X("run", command_run, "dcluj",                                                                 \
+      "--data DIR [--config FILE] [--listen HOST:PORT] [--user NAME]",                             \
       "serves until SIGTERM, then finishes what is in flight; prints 'listening HOST:PORT' when "  \
       "ready")                                                                                     \
     X("check-config", command_check_config, "dcFj",                                                \

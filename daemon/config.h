@@ -29,7 +29,9 @@
     X(address, CONFIG_ADDRESS_OR_NONE, ADDRESS_MAX, "", CONFIG_LIVE,                               \
       "what the founding code tells devices, also as wss://HOST; empty: the address of listen")    \
     X(name, CONFIG_NAME, CONFIG_NAME_MAX, "", CONFIG_LIVE,                                         \
-      "what this hub is called, for its operator")
+      "what this hub is called, for its operator")                                                 \
+    X(user, CONFIG_NAME, CONFIG_NAME_MAX, "", CONFIG_AT_START,                                     \
+      "whom a hub runs as that root starts; empty: the owner of its folder, unless that is root")
 
 /* X(field, default, least, most, unit, change, sentence) */
 #define CONFIG_NUMBERS(X)                                                                          \

@@ -59,7 +59,7 @@ static void take_option(struct options *options, int letter, const char *value)
         ['d'] = &options->data,   ['l'] = &options->listen, ['a'] = &options->address,
         ['n'] = &options->name,   ['c'] = &options->config, ['v'] = &options->device,
         ['i'] = &options->circle, ['s'] = &options->since,  ['k'] = &options->known,
-        ['t'] = &options->to,     ['f'] = &options->from};
+        ['t'] = &options->to,     ['f'] = &options->from,   ['u'] = &options->user};
 
     if (letter == 'j')
         options->is_json = true;
@@ -70,13 +70,21 @@ static void take_option(struct options *options, int letter, const char *value)
 static enum exit_code run_command(const struct command *command, int argc, char **argv)
 {
     static const struct option known[] = {
-        {"data", required_argument, NULL, 'd'},    {"listen", required_argument, NULL, 'l'},
-        {"address", required_argument, NULL, 'a'}, {"name", required_argument, NULL, 'n'},
-        {"config", required_argument, NULL, 'c'},  {"json", no_argument, NULL, 'j'},
-        {"device", required_argument, NULL, 'v'},  {"circle", required_argument, NULL, 'i'},
-        {"since", required_argument, NULL, 's'},   {"known", required_argument, NULL, 'k'},
-        {"to", required_argument, NULL, 't'},      {"from", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+        {"data", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {"address", required_argument, NULL, 'a'},
+        {"name", required_argument, NULL, 'n'},
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, 'j'},
+        {"device", required_argument, NULL, 'v'},
+        {"circle", required_argument, NULL, 'i'},
+        {"since", required_argument, NULL, 's'},
+        {"known", required_argument, NULL, 'k'},
+        {"to", required_argument, NULL, 't'},
+        {"from", required_argument, NULL, 'f'},
+        {"user", required_argument, NULL, 'u'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     struct options options = {0};
     int letter;

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +40,52 @@ void sandbox_begin(void)
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static enum kith_err find_user(const char *user, const char *folder, uid_t *uid, gid_t *gid)
+{
+    struct stat found;
+    const struct passwd *entry = *user ? getpwnam(user) : NULL;
+
+    if (entry) {
+        *uid = entry->pw_uid;
+        *gid = entry->pw_gid;
+        return KITH_OK;
+    }
+    if (*user || stat(folder, &found) < 0)
+        return KITH_NOT_FOUND;
+    *uid = found.st_uid;
+    *gid = found.st_gid;
+    return *uid == 0 ? KITH_PERMISSION : KITH_OK;
+}
+
+/* Root without its powers owns its files like anybody; nobody has them to give up. */
+static bool drop_powers(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    const struct __user_cap_data_struct none[2] = {{0}};
+
+    return syscall(SYS_capset, &header, none) == 0;
+}
+
+/* A change of user makes a process dumpable again. */
+enum kith_err sandbox_become(const char *user, const char *folder)
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (geteuid() != 0)
+        return KITH_OK;
+    enum kith_err err = find_user(user, folder, &uid, &gid);
+    if (err)
+        return err;
+    for (int power = 0; prctl(PR_CAPBSET_READ, power, 0, 0, 0) >= 0; power++)
+        (void)prctl(PR_CAPBSET_DROP, power, 0, 0, 0);
+    if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ||
+        !drop_powers())
+        return KITH_PERMISSION;
+    sandbox_begin();
+    return KITH_OK;
 }
 
 /* Landlock's numbers: those of the kernel, whose headers may be older than what runs. */

@@ -4,6 +4,7 @@
  * step for good.
  *
  *   sandbox_begin    every command: no core file, no debugger, no new privileges
+ *   sandbox_become   a hub that root starts is somebody else from here on
  *   sandbox_files    the data folder and nothing else (Landlock); before there are threads
  *   sandbox_calls    the system calls of a hub that serves (seccomp), for all threads; once it
  *                    listens
@@ -18,6 +19,10 @@
 
 /* Once, before anything else. */
 void sandbox_begin(void);
+
+/* If this is root: becomes `user`, or if that is empty the owner of `folder`, and gives up root's
+ * powers. PERMISSION if that would be root and root is not asked for; NOT_FOUND: no such user. */
+MUST_USE enum kith_err sandbox_become(const char *user, const char *folder);
 
 /* How far a hub is confined; what the kernel does not have stays 0. */
 struct sandbox {

@@ -61,8 +61,8 @@ void bench_hub_init(struct bench_hub *hub, const struct bench *bench, const char
     bench_path(bench, name, hub->data);
     hub->port = free_port();
     (void)snprintf(hub->address, sizeof hub->address, "127.0.0.1:%u", hub->port);
-    const char *const arguments[] = {"kithd",    "init",       "--data", hub->data,
-                                     "--listen", hub->address, "--json", NULL};
+    const char *const arguments[] = {"kithd",      "init",   "--data", hub->data, "--listen",
+                                     hub->address, "--user", "root",   "--json",  NULL};
     pid_t child = start(hub, arguments, &out);
     size_t len = fread(text, 1, sizeof text - 1, out);
     (void)fclose(out);

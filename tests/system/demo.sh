@@ -34,7 +34,7 @@ free_port() {
 }
 
 start_hub() {
-    "$bin/kithd" run --data "$lab/hub" >"$lab/hub.out" 2>"$lab/hub.log" &
+    "$bin/kithd" run --data "$lab/hub" --user root >"$lab/hub.out" 2>"$lab/hub.log" &
     hub_pid=$!
     for _ in $(seq 100); do
         grep -q '^listening' "$lab/hub.out" && return

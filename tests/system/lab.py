@@ -108,7 +108,8 @@ class Hub:
         self.clock = None  # see by_clock
         lab.hubs.append(self)
         public = self.link.port if through else self.port
-        command = [BIN + "/kithd", "init", "--data", self.data, "--listen", "127.0.0.1:%d" % public, "--json"]
+        command = [BIN + "/kithd", "init", "--data", self.data, "--listen", "127.0.0.1:%d" % public, "--user", "root",
+                   "--json"]  # whoever runs the tests runs the hub
         if address:
             command += ["--address", address % public if "%d" in address else address]
         made = subprocess.run(command, capture_output=True, text=True)

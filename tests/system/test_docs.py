@@ -63,12 +63,12 @@ def start_up_errors_of_the_hub_say_what_is_wrong(lab):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "127.0.0.1:%d" % taken.getsockname()[1]
         expect(output_of(BIN + "/kithd", "init", "--data", folder, "--listen", address).returncode == 0, "made")
-        refused = output_of(BIN + "/kithd", "run", "--data", folder)
+        refused = output_of(BIN + "/kithd", "run", "--data", folder, "--user", "root")
         expect(refused.returncode == 1 and "port" in refused.stderr, refused.stderr)
     again = output_of(BIN + "/kithd", "init", "--data", folder, "--listen", address)
     expect(again.returncode == 1 and "exists" in again.stderr, again.stderr)
     os.chmod(folder + "/hub.keys", 0o644)
-    wide = output_of(BIN + "/kithd", "run", "--data", folder)
+    wide = output_of(BIN + "/kithd", "run", "--data", folder, "--user", "root")
     expect(wide.returncode == 1 and "closed to others" in wide.stderr, wide.stderr)
 
 

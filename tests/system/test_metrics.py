@@ -294,7 +294,7 @@ def another_address_is_refused(lab):
                    done.stderr)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         with open(conf, "w") as file:
-            file.write("listen = 127.0.0.1:0\nmetrics = 127.0.0.1:%d\n" % taken.getsockname()[1])
+            file.write("listen = 127.0.0.1:0\nuser = root\nmetrics = 127.0.0.1:%d\n" % taken.getsockname()[1])
         done = subprocess.run([BIN + "/kithd", "run", "--data", hub.data], capture_output=True, text=True)
         expect(done.returncode == 1 and "metrics" in done.stderr and "port" in done.stderr, done.stderr)
 

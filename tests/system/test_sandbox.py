@@ -100,8 +100,8 @@ def on_a_kernel_that_cannot_it_starts_and_says_so(lab):
 
 def a_name_is_looked_up_before_the_files_are_out_of_reach(lab):
     folder, port = os.path.join(lab.folder, "named"), free_port()
-    subprocess.run([BIN + "/kithd", "init", "--data", folder, "--listen", "localhost:%d" % port], check=True,
-                   capture_output=True)
+    subprocess.run([BIN + "/kithd", "init", "--data", folder, "--listen", "localhost:%d" % port, "--user",
+                    "root"], check=True, capture_output=True)
     hub = subprocess.Popen([BIN + "/kithd", "run", "--data", folder], stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL, text=True)
     line = hub.stdout.readline()
@@ -111,6 +111,44 @@ def a_name_is_looked_up_before_the_files_are_out_of_reach(lab):
     expect(line.startswith("listening ") and line.strip().endswith(":%d" % port), line)
 
 
+NOBODY = 65534
+
+
+def root_becomes_the_owner_of_the_folder_or_does_not_serve(lab):
+    if os.geteuid() != 0:
+        raise Skipped("needs to be root")
+    folder, port = os.path.join(lab.folder, "owned"), free_port()
+    init = [BIN + "/kithd", "init", "--data", folder, "--listen", "127.0.0.1:%d" % port, "--json"]
+    subprocess.run(init, check=True, capture_output=True)
+    run = [BIN + "/kithd", "run", "--data", folder]
+    refused = subprocess.run(run, capture_output=True, text=True)
+    expect(refused.returncode == 1 and "root does not serve" in refused.stderr, "root's own folder: " + refused.stderr)
+    refused = subprocess.run(run + ["--user", "nobody-of-this-name"], capture_output=True, text=True)
+    expect(refused.returncode == 1 and "there is no user" in refused.stderr, refused.stderr)
+    os.chmod(lab.folder, 0o711)
+    for path in [folder] + [os.path.join(folder, name) for name in os.listdir(folder)]:
+        os.chown(path, NOBODY, NOBODY)
+    hub = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        expect(hub.stdout.readline().startswith("listening "), "it serves somebody's folder")
+        for task in os.listdir("/proc/%d/task" % hub.pid):
+            status = status_of(hub.pid, task)
+            expect(status["Uid"].split() == status["Gid"].split() == [str(NOBODY)] * 4, "as its owner: %s" % status)
+            expect(status["Groups"].split() == [], "in no other group: %s" % status)
+            for powers in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                expect(int(status[powers], 16) == 0, "without powers: %s %s" % (powers, status[powers]))
+        with open("/proc/%d/limits" % hub.pid) as file:
+            expect("Max core file size        0                    0" in file.read(), "no core file after the change")
+        expect(os.stat("/proc/%d/mem" % hub.pid).st_uid == 0, "nor to be looked into")
+        expect({os.stat(os.path.join(folder, name)).st_uid for name in os.listdir(folder)} == {NOBODY},
+               "what it made is the owner's")
+    finally:
+        hub.kill()
+        hub.wait()
+        hub.stdout.close()
+
+
 if __name__ == "__main__":
     main([a_running_hub_is_confined, on_a_kernel_that_cannot_it_starts_and_says_so,
-          a_name_is_looked_up_before_the_files_are_out_of_reach])
+          a_name_is_looked_up_before_the_files_are_out_of_reach,
+          root_becomes_the_owner_of_the_folder_or_does_not_serve])

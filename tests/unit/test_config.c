@@ -332,6 +332,7 @@ static struct config unusual(void)
     (void)snprintf(config.listen, sizeof config.listen, "[::]:1");
     (void)snprintf(config.address, sizeof config.address, "hub.example.org:2");
     (void)snprintf(config.name, sizeof config.name, "a name = of sorts");
+    (void)snprintf(config.user, sizeof config.user, "nobody");
     (void)snprintf(config.metrics, sizeof config.metrics, "/run/kith/metrics.sock");
 #define RAISE(field, preset, least, most, unit, change, sentence) config.field++;
     CONFIG_NUMBERS(RAISE)
