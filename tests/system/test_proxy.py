@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A hub behind the real nginx, with the example of deploy/ and a certificate of our own: the main job over wss, and what
+"""A hub behind the real nginx, and Caddy, with the examples of deploy/ and a certificate of our own: the main job over wss, and what
 devices say when the certificate, the proxy or the hub is not what it should be."""
 import os
 import re
@@ -11,7 +11,8 @@ import time
 
 from lab import Failed, Skipped, expect, free_port, main
 
-EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy", "nginx.conf")
+DEPLOY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "deploy")
+EXAMPLE = os.path.join(DEPLOY, "nginx.conf")
 
 
 def run(*command):
@@ -42,33 +43,23 @@ class Certificates:
         return os.path.join(self.folder, name)
 
 
-class Nginx:
-    """The example as it is, but for where it listens, its certificate, and where the hub is."""
+def changed(path, changes):
+    """An example as it is, but for what has to be of this machine."""
+    with open(path) as file:
+        text = file.read()
+    for pattern, replacement in changes:
+        text, count = re.subn(pattern, replacement, text)
+        expect(count == 1, "the example has one %s" % pattern)
+    return text
 
-    def __init__(self, lab, hub_port, certificates, edit=lambda text: text):
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        if not os.access(program, os.X_OK):
-            raise Skipped("needs nginx-light")
-        self.port = free_port()
-        folder = os.path.join(lab.folder, "nginx%d" % self.port)
-        os.makedirs(folder)
-        with open(EXAMPLE) as file:
-            text = file.read()
-        changes = (("listen 443 ssl;", "listen 127.0.0.1:%d ssl;" % self.port), (r"127\.0\.0\.1:7580", "127.0.0.1:%d" % hub_port),
-                   (r"(?<= )ssl_certificate [^;]*", "ssl_certificate " + certificates.chain),
-                   (r"(?<= )ssl_certificate_key [^;]*", "ssl_certificate_key " + certificates.key),
-                   (r"(?<= )server_name [^;]*", "server_name localhost"))
-        for pattern, replacement in changes:
-            text, count = re.subn(pattern, replacement, text)
-            expect(count == 1, "the example has one %s" % pattern)
-        temporary = "".join("%s_temp_path %s/%s;\n" % (kind, folder, kind)
-                            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        path = os.path.join(folder, "nginx.conf")
-        with open(path, "w") as file:
-            file.write("daemon off;\nmaster_process off;\nerror_log stderr;\npid %s/pid;\n" % folder +
-                       "events { worker_connections 512; }\nhttp {\n" + temporary + edit(text) + "}\n")
-        self.process = subprocess.Popen([program, "-p", folder, "-c", path, "-e", "stderr"], stdout=subprocess.DEVNULL,
-                                        stderr=open(os.path.join(folder, "log"), "wb"))
+
+class Proxy:
+    """A program that serves the web, until it is closed."""
+
+    def start(self, lab, folder, command):
+        log = os.path.join(folder, "log")
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=open(log, "wb"),
+                                        env=dict(os.environ, HOME=folder))
         lab.proxies.append(self)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -76,7 +67,7 @@ class Nginx:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.05)
-        raise Failed("nginx did not start: " + open(os.path.join(folder, "log")).read())
+        raise Failed("the proxy did not start: " + open(log).read())
 
     def close(self):
         if self.process:
@@ -85,14 +76,58 @@ class Nginx:
         self.process = None
 
 
-class Site:
-    """A hub, nginx before it, and devices that trust our authority."""
+class Nginx(Proxy):
+    """The example, but for where it listens, its certificate, and where the hub is."""
 
-    def __init__(self, lab, host="localhost", path="", names="DNS:localhost,IP:127.0.0.1", edit=lambda text: text):
+    def __init__(self, lab, hub_port, certificates, edit=lambda text: text):
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        if not os.access(program, os.X_OK):
+            raise Skipped("needs nginx-light")
+        self.port = free_port()
+        folder = os.path.join(lab.folder, "nginx%d" % self.port)
+        os.makedirs(folder)
+        text = changed(EXAMPLE, (
+            ("listen 443 ssl;", "listen 127.0.0.1:%d ssl;" % self.port), (r"127\.0\.0\.1:7580", "127.0.0.1:%d" % hub_port),
+            (r"(?<= )ssl_certificate [^;]*", "ssl_certificate " + certificates.chain),
+            (r"(?<= )ssl_certificate_key [^;]*", "ssl_certificate_key " + certificates.key),
+            (r"(?<= )server_name [^;]*", "server_name localhost")))
+        temporary = "".join("%s_temp_path %s/%s;\n" % (kind, folder, kind)
+                            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        path = os.path.join(folder, "nginx.conf")
+        with open(path, "w") as file:
+            file.write("daemon off;\nmaster_process off;\nerror_log stderr;\npid %s/pid;\n" % folder +
+                       "events { worker_connections 512; }\nhttp {\n" + temporary + edit(text) + "}\n")
+        self.start(lab, folder, [program, "-p", folder, "-c", path, "-e", "stderr"])
+
+
+class Caddy(Proxy):
+    """Likewise; it must not fetch a certificate, nor listen elsewhere."""
+
+    def __init__(self, lab, hub_port, certificates, _edit):
+        program = shutil.which("caddy")
+        if not program:
+            raise Skipped("needs caddy")
+        self.port = free_port()
+        folder = os.path.join(lab.folder, "caddy%d" % self.port)
+        os.makedirs(folder)
+        text = changed(os.path.join(DEPLOY, "Caddyfile"), (
+            (r"hub\.example\.org \{", "https://localhost:%d {\n\tbind 127.0.0.1\n\ttls %s %s"
+             % (self.port, certificates.chain, certificates.key)),
+            (r"127\.0\.0\.1:7580", "127.0.0.1:%d" % hub_port)))
+        path = os.path.join(folder, "Caddyfile")
+        with open(path, "w") as file:
+            file.write("{\n\tadmin off\n\tauto_https disable_redirects\n\tstorage file_system %s\n}\n%s" % (folder, text))
+        self.start(lab, folder, [program, "run", "--config", path, "--adapter", "caddyfile"])
+
+
+class Site:
+    """A hub, a proxy before it, and devices that trust our authority."""
+
+    def __init__(self, lab, host="localhost", path="", names="DNS:localhost,IP:127.0.0.1", edit=lambda text: text, proxy=Nginx):
         self.certificates = Certificates(os.path.join(lab.folder, "certificates%d" % len(lab.proxies)), names)
         hub_port = free_port()
-        self.nginx = Nginx(lab, hub_port, self.certificates, edit)
-        self.hub = lab.hub(address="wss://%s:%d%s" % (host, self.nginx.port, path), port=hub_port)
+        self.proxy = proxy(lab, hub_port, self.certificates, edit)
+        self.hub = lab.hub(address="wss://%s:%d%s" % (host, self.proxy.port, path), port=hub_port)
         os.environ["SSL_CERT_FILE"] = self.certificates.authority
 
 
@@ -108,6 +143,18 @@ def first_visit(lab, site):
     expect(rosa.sync()["up_to_date"], "the supervisor syncs")
     expect(rosa.json("visit", "show", visit)["fields"]["purpose"] == "support with housing", "and reads the visit")
     return founder, ana, rosa, maria
+
+
+def a_first_visit_travels_through_caddy(lab):
+    site = Site(lab, proxy=Caddy)
+    _, ana, rosa, maria = first_visit(lab, site)
+    for turn in range(10):
+        ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + "turn %d " % turn + "word " * 2000)
+    expect(ana.sync()["sent"] >= 10 and rosa.sync()["received"] >= 10, "more than one go up and down")
+    ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=in one request")
+    sent = ana.json("sync", "--brief")
+    expect(sent["up_to_date"] and sent["sent"] == 1 and sent["round_trips"] == 1, "by POST through caddy: %s" % sent)
+    expect(rosa.json("sync", "--brief")["received"] == 1, "and down")
 
 
 def advised_settings():
@@ -136,7 +183,7 @@ def a_first_visit_travels_through_nginx(lab):
     for _ in range(8):
         ana.json("visit", "add", "participant=" + maria, "date=today", "purpose=" + os.urandom(8000).hex())
     expect(ana.json("sync", "--brief")["bytes_out"] > 50000, "a large one too")
-    expect(ana.status()["hub"] == "wss://localhost:%d" % site.nginx.port, "the address is shown as it is")
+    expect(ana.status()["hub"] == "wss://localhost:%d" % site.proxy.port, "the address is shown as it is")
 
 
 def a_number_and_a_path_make_an_address_too(lab):
@@ -215,17 +262,18 @@ def what_is_no_hub_is_told_from_one_that_is_away(lab):
     expect(ana.sync()["up_to_date"], "as soon as it is back")
     for address, words in (("wss://127.0.0.1:%d" % free_port(), "not reached"), ("wss://127.0.0.1:%d" % site.hub.port, "lost"),
                            ("ws://127.0.0.1:%d/elsewhere" % site.hub.port, "404"),
-                           ("ws://localhost:%d" % site.nginx.port, "no hub"), ("wss://localhost:%d/x" % site.nginx.port, "404")):
+                           ("ws://localhost:%d" % site.proxy.port, "no hub"), ("wss://localhost:%d/x" % site.proxy.port, "404")):
         started = time.monotonic()
         other = lab.hub(address=address)
         result = refused(lab.laptop("lost%d" % other.port), "found", other.founding_code, "--agency", "A", "--person", "B")
         expect(words in result.err and (words != "404" or "no hub" in result.err), "%s: %s" % (address, result.err))
         expect(time.monotonic() - started < 10, "it does not wait for what cannot come")
-    site.nginx.close()
+    site.proxy.close()
     result = refused(ana, "sync")
     expect(result.code == 3 and "not reached" in result.err, "nobody is there: %d %s" % (result.code, result.err))
 
 
 if __name__ == "__main__":
-    main([a_first_visit_travels_through_nginx, a_number_and_a_path_make_an_address_too, agents_stay_in_step_through_nginx,
+    main([a_first_visit_travels_through_nginx, a_first_visit_travels_through_caddy,
+          a_number_and_a_path_make_an_address_too, agents_stay_in_step_through_nginx,
           a_certificate_that_is_not_good_ends_it_before_anything_is_sent, what_is_no_hub_is_told_from_one_that_is_away])
