@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A hub behind the real nginx, and Caddy, with the examples of deploy/ and a certificate of our own: the main job over wss, and what
-devices say when the certificate, the proxy or the hub is not what it should be."""
+"""A hub behind the real nginx and the real Caddy, with the examples of deploy/ and a certificate of our own: the main
+job over wss, and what devices say when the certificate, the proxy or the hub is not what it should be."""
 import os
 import re
 import shutil
