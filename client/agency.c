@@ -71,7 +71,20 @@ static enum kith_err found_agency_circle(struct kith *kith)
     return replica_found_circle(kith->replica, &genesis, &nothing, circle);
 }
 
-static enum kith_err request_found(struct kith *kith, const struct code *code)
+bool home_is_volunteers(const struct kith *kith)
+{
+    return replica_roster(kith->replica)->kind == AGENCY_VOLUNTEERS;
+}
+
+enum kith_err home_check_billing(struct kith *kith)
+{
+    return home_is_volunteers(kith) ? home_fail(kith, KITH_NOT_ALLOWED,
+                                                "this is an agency of volunteers: nobody is billed")
+                                    : KITH_OK;
+}
+
+static enum kith_err request_found(struct kith *kith, const struct code *code,
+                                   enum agency_kind kind)
 {
     struct invite_keys keys;
     uint8_t root_secret[SIGN_KEY_BYTES];
@@ -83,6 +96,7 @@ static enum kith_err request_found(struct kith *kith, const struct code *code)
     invite_derive(code->secret, &keys);
     seal_sign_keypair(identity->root_seed, request.entry.root, root_secret);
     request.entry.type = ROSTER_FOUND;
+    request.entry.agency_kind = kind;
     request.entry.time_s = home_clock_ms() / 1000;
     request.entry.roles = ROLE_ADMIN | ROLE_CUSTODIAN;
     memcpy(request.entry.hub_noise, code->hub_key, KEY_BYTES);
@@ -177,8 +191,8 @@ enum kith_err home_found_agency(struct kith *kith, const char *agency, const cha
     return err ? err : home_save_name(kith, RECORD_PERSON, 1, person);
 }
 
-int kith_found(struct kith *kith, const char *code_text, const char *agency, const char *person,
-               char *sheet)
+static int found(struct kith *kith, const char *code_text, enum agency_kind kind,
+                 const char *agency, const char *person, char *sheet)
 {
     struct code code;
     struct kith_sync_report report;
@@ -195,12 +209,24 @@ int kith_found(struct kith *kith, const char *code_text, const char *agency, con
     if (!got_through_before(kith, &code)) {
         err = adopt_code(kith, &code, 1);
         if (!err)
-            err = request_found(kith, &code);
+            err = request_found(kith, &code, kind);
     }
     if (!err)
         err = home_found_agency(kith, agency, person);
     int result = err ? (int)err : kith_sync(kith, &report);
     return result ? result : kith_sheet(kith, sheet);
+}
+
+int kith_found(struct kith *kith, const char *code, const char *agency, const char *person,
+               char *sheet)
+{
+    return found(kith, code, AGENCY_SERVICES, agency, person, sheet);
+}
+
+int kith_found_volunteers(struct kith *kith, const char *code, const char *agency,
+                          const char *person, char *sheet)
+{
+    return found(kith, code, AGENCY_VOLUNTEERS, agency, person, sheet);
 }
 
 static enum kith_err request_enrolment(struct kith *kith, const struct code *code)

@@ -85,12 +85,15 @@ struct measure {
     const struct visit *visit;
     const struct rules *rules; /* may ask for more than the schema */
     bool has_goals;            /* the chart has */
+    bool is_billed;            /* somebody pays */
 };
 
 static bool is_asked(const struct measure *measure, const struct schema_field *field)
 {
     const struct visit *visit = measure->visit;
 
+    if (field->flags & FIELD_IS_BILLED && !measure->is_billed)
+        return false;
     if (rules_require(measure->rules, field->name) && is_done(visit))
         return true;
     switch (field->rules.need) {
@@ -171,7 +174,7 @@ static void check_times(const struct visit *visit, struct lacks *lacks)
 enum kith_err check_visit(struct kith *kith, const struct visit *visit, struct lacks *lacks)
 {
     const struct schema_type *type = schema_type("visit");
-    struct measure measure = {.visit = visit};
+    struct measure measure = {.visit = visit, .is_billed = !home_is_volunteers(kith)};
     enum kith_err err = rulebook_of(kith, visit, &measure.rules);
 
     if (!err)

@@ -98,6 +98,9 @@ static enum kith_err editor_add(struct editor *editor, const struct schema_field
     if (!input_kind(field, op, &kind))
         return home_fail(editor->kith, KITH_INPUT, "%s: '%c=' does not fit a field of class %s",
                          field->name, op, merge_class_word(field->class));
+    if (field->flags & FIELD_IS_BILLED && home_is_volunteers(editor->kith))
+        return home_fail(editor->kith, KITH_INPUT,
+                         "%s is for billing: an agency of volunteers keeps none", field->name);
     enum kith_err err = check_writer(editor, field);
     if (err)
         return err;
@@ -204,10 +207,12 @@ static enum kith_err complete_rulepack(struct editor *editor)
     char why[RULES_WHY_MAX];
     struct rules rules;
     struct bytes text = {NULL, 0};
-    enum kith_err err = KITH_OK;
 
     if (editor->type->record != RECORD_RULEPACK)
         return KITH_OK;
+    enum kith_err err = home_check_billing(editor->kith);
+    if (err)
+        return err;
     for (uint32_t i = 0; i < editor->count; i++) {
         struct wire_in in = wire_open(editor->edits[i].value);
         if (editor->edits[i].field == RULEPACK_TEXT)

@@ -109,6 +109,9 @@ MUST_USE enum kith_err home_check_not_removed(struct kith *kith);
 /* PRACTICE with kith_detail in a home for practice: nothing of it leaves the device. */
 MUST_USE enum kith_err home_check_not_practice(struct kith *kith);
 bool home_is_practice(const struct kith *kith);
+/* Nobody is billed for what volunteers do; NOT_ALLOWED with kith_detail from what would. */
+bool home_is_volunteers(const struct kith *kith);
+MUST_USE enum kith_err home_check_billing(struct kith *kith);
 /* What founding ends with, wherever the roster is: the agency's circle and its first names. Each
  * step is left out where an earlier try has done it. */
 MUST_USE enum kith_err home_found_agency(struct kith *kith, const char *agency, const char *person);

@@ -58,6 +58,9 @@ KITH_API void kith_close(struct kith **kith);
  * nowhere. */
 KITH_API int kith_found(struct kith *kith, const char *code, const char *agency, const char *person,
                         char *sheet);
+/* Likewise, for volunteers: no field that is for whoever pays, no units, no billing, for ever. */
+KITH_API int kith_found_volunteers(struct kith *kith, const char *code, const char *agency,
+                                   const char *person, char *sheet);
 /* Enrols this device with an invitation and gets what it may read. May be repeated after a lost
  * connection. */
 KITH_API int kith_join(struct kith *kith, const char *code, const char *device_name);
@@ -799,6 +802,7 @@ struct kith_schema_field {
     const char *asks; /* what signing asks for, as a person would say it; "" if it does not */
     bool is_required; /* for a new record */
     bool is_keyed;    /* a value for each record that is named: FIELD.ID=VALUE */
+    bool is_billed;   /* for whoever pays: refused in an agency of volunteers */
     uint32_t record;  /* the record type's number on the wire: a visit's fields are in two */
     uint32_t number;  /* the field's */
 };

@@ -328,6 +328,7 @@ const struct kith_schema_field *kith_schema_fields(const char *word, size_t *cou
             .help = type->fields[i].help,
             .is_required = type->fields[i].flags & FIELD_IS_NEEDED,
             .is_keyed = type->fields[i].flags & FIELD_IS_KEYED,
+            .is_billed = type->fields[i].flags & FIELD_IS_BILLED,
             .asks = type->fields[i].rules.asks,
         };
     *count = type->field_count;

@@ -84,6 +84,7 @@ enum field_flags {
     FIELD_IS_NEEDED = 1, /* for a new record */
     FIELD_IS_OWN = 2,    /* a person: the writer, unless somebody else is named */
     FIELD_IS_KEYED = 4,  /* one value for each record of the chart that it names: FIELD.ID=VALUE */
+    FIELD_IS_BILLED = 8, /* for whoever pays: an agency of volunteers keeps none */
 };
 
 /* When a visit cannot be signed without the field. */

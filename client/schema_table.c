@@ -24,6 +24,7 @@
 #define NONE 0
 #define NEW  FIELD_IS_NEEDED
 #define OWN  FIELD_IS_OWN
+#define PAID FIELD_IS_BILLED
 
 #define LEADERS (ROLE_SUPERVISOR | ROLE_ADMIN)
 #define OFFICE  (LEADERS | ROLE_CUSTODIAN)
@@ -62,8 +63,8 @@ static const struct schema_field participant_fields[] = {
      "What the person likes to be called", ANY},
     {RECORD_PARTICIPANT, 3, "pronouns", LAST, TEXT, "", NONE, "The person's pronouns", ANY},
     {RECORD_PARTICIPANT, 4, "dob", EXACT, DATE, "", NONE, "Date of birth", ANY},
-    {RECORD_PARTICIPANT, 5, "medicaid_id", EXACT, TEXT, "", NONE, "Medicaid number", ANY},
-    {RECORD_PARTICIPANT, 6, "payer_id", EXACT, TEXT, "", NONE, "Payer", ANY},
+    {RECORD_PARTICIPANT, 5, "medicaid_id", EXACT, TEXT, "", PAID, "Medicaid number", ANY},
+    {RECORD_PARTICIPANT, 6, "payer_id", EXACT, TEXT, "", PAID, "Payer", ANY},
     {RECORD_PARTICIPANT, 7, "phone", SET, TEXT, "", NONE, "Phone numbers", ANY},
     {RECORD_PARTICIPANT, 8, "address", LAST, TEXT, "", NONE,
      "Where the person lives or can be found", ANY},
@@ -87,7 +88,7 @@ static const struct schema_field participant_fields[] = {
      "Where the person stands with services", ANY},
     {RECORD_PARTICIPANT, 19, "local_code", FIXED, TEXT, "", NONE,
      "The agency's own number for the person", ANY},
-    {RECORD_PARTICIPANT, 20, "diagnosis_codes", SET, TEXT, "", NONE,
+    {RECORD_PARTICIPANT, 20, "diagnosis_codes", SET, TEXT, "", PAID,
      "Diagnosis codes, as the clinician gave them", BY(OFFICE)},
     {RECORD_PARTICIPANT, 21, "assigned_staff", SET, PERSON, "", NONE, "Who works with the person",
      ANY},
@@ -96,7 +97,7 @@ static const struct schema_field participant_fields[] = {
      "Must be kept whatever its age", BY(OFFICE)},
     {RECORD_PARTICIPANT, 24, "duplicate_of", LAST, CHART, "", NONE,
      "The same person as in this other chart", BY(OFFICE)},
-    {RECORD_PARTICIPANT, 25, "sex", EXACT, CHOICE, "F M U", NONE, "As the payer has it", ANY},
+    {RECORD_PARTICIPANT, 25, "sex", EXACT, CHOICE, "F M U", PAID, "As the payer has it", ANY},
 };
 
 static const struct schema_field plan_fields[] = {
@@ -105,9 +106,9 @@ static const struct schema_field plan_fields[] = {
     {RECORD_PLAN, 3, "effective_to", EXACT, DATE, "", NONE, "Last day", ANY},
     {RECORD_PLAN, 4, "strengths", NARRATIVE, PROSE, "", NONE, "The person's strengths", ANY},
     {RECORD_PLAN, 5, "narrative", NARRATIVE, PROSE, "", NONE, "The plan, in words", ANY},
-    {RECORD_PLAN, 6, "authorization_no", EXACT, TEXT, "", NONE, "Payer's authorization number",
+    {RECORD_PLAN, 6, "authorization_no", EXACT, TEXT, "", PAID, "Payer's authorization number",
      ANY},
-    {RECORD_PLAN, 7, "authorized_units", EXACT, NUMBER, "", NONE, "Units authorized", ANY},
+    {RECORD_PLAN, 7, "authorized_units", EXACT, NUMBER, "", PAID, "Units authorized", ANY},
     {RECORD_PLAN, 8, "auth_from", EXACT, DATE, "", NONE, "Authorized from", ANY},
     {RECORD_PLAN, 9, "auth_to", EXACT, DATE, "", NONE, "Authorized to", ANY},
     {RECORD_PLAN, 10, "author", FIXED, PERSON, "", OWN, "Who wrote it (you, unless you say so)",
@@ -142,8 +143,8 @@ static const struct schema_field visit_fields[] = {
      DONE("when the visit began")},
     {RECORD_VISIT, 4, "end", EXACT, TIME, "", NONE, "When it ended", DONE("when the visit ended")},
     {RECORD_VISIT, 5, "interruptions", SET, TEXT, "", NONE, "Interruptions, as 14:20-14:35", ANY},
-    {RECORD_VISIT, 6, "code", EXACT, TEXT, "", NONE, "Service code", DONE("the service code")},
-    {RECORD_VISIT, 7, "modifiers", SET, TEXT, "", NONE, "Code modifiers", ANY},
+    {RECORD_VISIT, 6, "code", EXACT, TEXT, "", PAID, "Service code", DONE("the service code")},
+    {RECORD_VISIT, 7, "modifiers", SET, TEXT, "", PAID, "Code modifiers", ANY},
     {RECORD_VISIT, 8, "place", EXACT, CHOICE,
      "home shelter clinic office community school jail hospital telehealth other", NONE,
      "Where it took place", DONE("where the visit took place")},

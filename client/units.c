@@ -395,7 +395,9 @@ int kith_units(struct kith *kith, const char *from, const char *to, struct kith_
     made->kith = kith;
     *units = &made->public;
     arena_init(&made->arena, UNITS_ARENA_MAX);
-    enum kith_err err = read_days(made, from, to);
+    enum kith_err err = home_check_billing(kith);
+    if (!err)
+        err = read_days(made, from, to);
     if (!err)
         err = home_read_names(kith);
     if (!err)

@@ -70,7 +70,9 @@ enum exit_code agency_found(struct cli *cli, const struct arguments *arguments)
     if (done)
         return done;
     cli_progress("Talking to the hub");
-    int code = kith_found(cli->kith, arguments->words[0], agency, person, sheet);
+    bool is_volunteers = arguments_option(arguments, "--volunteers") != NULL;
+    int code = (is_volunteers ? kith_found_volunteers : kith_found)(cli->kith, arguments->words[0],
+                                                                    agency, person, sheet);
     cli_progress_end();
     if (code)
         return fail_enrolling(cli, code, is_new);

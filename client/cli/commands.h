@@ -13,7 +13,7 @@
 
 /* X(group, name, arguments, one sentence, function) */
 #define COMMANDS(X)                                                                                \
-    X("Agency", "found", "CODE --agency NAME --person NAME",                                       \
+    X("Agency", "found", "CODE --agency NAME --person NAME [--volunteers]",                        \
       "Make your agency on a new hub, with this device as its first", agency_found)                \
     X("Agency", "join", "CODE [--device-name NAME]", "Enrol this device with an invitation",       \
       agency_join)                                                                                 \

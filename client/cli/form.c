@@ -43,11 +43,15 @@ static enum kith_err form_init(struct form *form)
     if (!form->fields || !fields)
         return KITH_MEMORY;
     form->fields[0] = whose;
-    memcpy(form->fields + first, fields, count * sizeof *fields);
+    size_t taken = first;
+    bool is_billed = kith_agency_kind(form->cli->kith) != KITH_AGENCY_VOLUNTEERS;
+    for (size_t i = 0; i < count; i++)
+        if (is_billed || !fields[i].is_billed)
+            form->fields[taken++] = fields[i];
     form->template = (struct template){
         .type = form->cli->type,
         .fields = form->fields,
-        .field_count = count + first,
+        .field_count = taken,
         .record = form->record,
     };
     form->original = template_write(&form->template);

@@ -22,6 +22,7 @@ static void type_json(struct json *json, const char *type)
         json_text(json, "kind", fields[i].kind);
         json_text(json, "choices", fields[i].choices);
         json_flag(json, "required", fields[i].is_required);
+        json_flag(json, "billing", fields[i].is_billed);
         json_text(json, "help", fields[i].help);
         json_end(json);
     }

@@ -167,6 +167,7 @@ static int status_json(struct cli *cli, const struct kith_status *status)
     json_count(&json, "records", status->records);
     json_flag(&json, "up_to_date", status->is_up_to_date);
     json_flag(&json, "enrolled", status->is_enrolled);
+    json_flag(&json, "volunteers", kith_agency_kind(cli->kith) == KITH_AGENCY_VOLUNTEERS);
     json_flag(&json, "practice", kith_agency_kind(cli->kith) == KITH_AGENCY_PRACTICE);
     json_text(&json, "agent", agent_state_word(agent_of(cli)));
     int code = alarms_json(cli, &json);

@@ -297,5 +297,6 @@ int kith_export_billing(struct kith *kith, const struct kith_export_options *opt
     if (!billing.made)
         return KITH_MEMORY;
     *made = &billing.made->public;
-    return run(&billing);
+    enum kith_err err = home_check_billing(kith);
+    return err ? (int)err : run(&billing);
 }
