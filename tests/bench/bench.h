@@ -21,6 +21,7 @@ struct bench {
     unsigned circles; /* that a second laptop is linked to; likewise */
     unsigned devices; /* of the storm */
     unsigned growth;  /* changes, at most, of the hub that grows */
+    unsigned strangers;
     unsigned rows;
     char folder[128];
     /* What a laptop was measured with, for the peers; 0: it was not. */
@@ -80,5 +81,6 @@ void measure_idle(struct bench *bench);
 void measure_fan_out(struct bench *bench);
 void measure_growth(struct bench *bench);
 void measure_peers(struct bench *bench);
+void measure_flood(struct bench *bench);
 
 #endif

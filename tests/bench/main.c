@@ -3,7 +3,7 @@
  * The bench: the real programs on loopback, measured beside what cannot be done without.
  *
  *     bench BINARIES [--only PART,...] [--visits N] [--changes N] [--circles N] [--devices N]
- *                    [--growth N] [--json]
+ *                    [--growth N] [--strangers N] [--json]
  *
  * Prints a row for each figure: what was measured, the limit or peer it is held against, measured
  * in the same run, and the ratio of the two. What a figure means is in docs/performance.md.
@@ -23,7 +23,7 @@ static const struct part {
 } parts[] = {
     {"laptops", measure_laptops}, {"ingest", measure_ingest},   {"storm", measure_storm},
     {"idle", measure_idle},       {"fan-out", measure_fan_out}, {"growth", measure_growth},
-    {"peers", measure_peers},
+    {"peers", measure_peers},     {"strangers", measure_flood},
 };
 #define PART_COUNT (sizeof parts / sizeof *parts)
 
@@ -113,7 +113,8 @@ static bool read_arguments(struct bench *bench, char **argv, const char **only)
                  !read_number(argv, &i, "--changes", &bench->changes) &&
                  !read_number(argv, &i, "--circles", &bench->circles) &&
                  !read_number(argv, &i, "--devices", &bench->devices) &&
-                 !read_number(argv, &i, "--growth", &bench->growth))
+                 !read_number(argv, &i, "--growth", &bench->growth) &&
+                 !read_number(argv, &i, "--strangers", &bench->strangers))
             bench->binaries = argv[i];
     }
     return bench->binaries && bench->visits > 0;
@@ -121,15 +122,20 @@ static bool read_arguments(struct bench *bench, char **argv, const char **only)
 
 int main(int argc, char **argv)
 {
-    struct bench bench = {
-        .visits = 10000, .changes = 100000, .circles = 1500, .devices = 30000, .growth = 1000000};
+    struct bench bench = {.visits = 10000,
+                          .changes = 100000,
+                          .circles = 1500,
+                          .devices = 30000,
+                          .growth = 1000000,
+                          .strangers = 10000};
     const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
     const char *only = NULL;
 
     (void)argc;
     if (!read_arguments(&bench, argv, &only)) {
-        (void)fprintf(stderr, "usage: bench BINARIES [--only PART,...] [--visits N] [--changes N] "
-                              "[--circles N] [--devices N] [--growth N] [--json]\n");
+        (void)fprintf(stderr,
+                      "usage: bench BINARIES [--only PART,...] [--visits N] [--changes N] "
+                      "[--circles N] [--devices N] [--growth N] [--strangers N] [--json]\n");
         return 2;
     }
     raise_files();
