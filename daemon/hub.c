@@ -2,6 +2,7 @@
 #include "daemon/hub.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "store/audit.h"
 
 #define SWEEP_MS    1000
+#define DOOR_MS     50 /* between two looks at who is at the door for too long */
+#define TRIM_MIN    256
 #define TELL_SWEEPS 60 /* between two lines of the log about strangers */
 #define FILES_OURS  64 /* descriptors that are not connections */
 #define KIB         1024u
@@ -79,6 +82,28 @@ bool hub_is_crowded(const struct hub *hub)
             hub->listener.turns - oldest->opened_turn < HUB_DOOR_TURNS);
 }
 
+static void sweep_connection(struct connection *connection)
+{
+    connection_sweep(connection, uv_now(&connection->hub->loop));
+}
+
+/* Those at the door go one by one when their time is over: many at once would keep the others
+ * waiting. */
+static void on_door(uv_timer_t *timer)
+{
+    struct hub *hub = timer->data;
+    uint64_t given_ms = 1000u * (uint64_t)hub->config.handshake_s;
+    struct connection *later;
+
+    for (struct connection *greeter = hub->greeters;
+         greeter && uv_now(&hub->loop) - greeter->opened_ms > given_ms; greeter = later) {
+        later = greeter->later;
+        sweep_connection(greeter);
+    }
+    if (!hub->greeters)
+        (void)uv_timer_stop(timer);
+}
+
 void hub_add_greeter(struct hub *hub, struct connection *connection)
 {
     struct connection *oldest = hub->greeters;
@@ -94,6 +119,8 @@ void hub_add_greeter(struct hub *hub, struct connection *connection)
     hub->last_greeter = connection;
     connection->is_greeting = true;
     hub->handshake_count++;
+    if (!uv_is_active((uv_handle_t *)&hub->door))
+        (void)uv_timer_start(&hub->door, on_door, DOOR_MS, DOOR_MS);
 }
 
 void hub_remove_greeter(struct hub *hub, struct connection *connection)
@@ -241,6 +268,7 @@ void hub_settle(struct hub *hub)
     committer_free(&hub->committer);
     close_handle((uv_handle_t *)&hub->committed);
     close_handle((uv_handle_t *)&hub->sweep);
+    close_handle((uv_handle_t *)&hub->door);
     close_handle((uv_handle_t *)&hub->terminate);
     close_handle((uv_handle_t *)&hub->interrupt);
     close_handle((uv_handle_t *)&hub->reload.hangup);
@@ -321,9 +349,15 @@ static void tell_of_strangers(struct hub *hub)
     *told = *now;
 }
 
-static void sweep_connection(struct connection *connection)
+/* When most of a crowd is gone, what it took goes back to the system. */
+static void trim(struct hub *hub)
 {
-    connection_sweep(connection, uv_now(&connection->hub->loop));
+    if (hub->busiest_count < hub->connection_count)
+        hub->busiest_count = hub->connection_count;
+    if (hub->busiest_count < TRIM_MIN || hub->connection_count > hub->busiest_count / 2)
+        return;
+    (void)malloc_trim(0);
+    hub->busiest_count = hub->connection_count;
 }
 
 static void on_sweep(uv_timer_t *timer)
@@ -339,6 +373,7 @@ static void on_sweep(uv_timer_t *timer)
     if (ledger_has_notes(hub->ledger))
         committer_flush(hub->committer, connection_clock_ms());
     each_connection(hub, is_over ? connection_close : sweep_connection);
+    trim(hub);
 }
 
 static enum kith_err open_loop(struct hub *hub)
@@ -351,10 +386,12 @@ static enum kith_err open_loop(struct hub *hub)
         uv_signal_init(&hub->loop, &hub->interrupt) < 0 || reload_init(&hub->reload, hub))
         return KITH_BUSY;
     (void)uv_timer_init(&hub->loop, &hub->sweep);
+    (void)uv_timer_init(&hub->loop, &hub->door);
     listener_init(&hub->listener, hub);
     control_init(&hub->control, hub);
     hub->committed.data = hub;
     hub->sweep.data = hub;
+    hub->door.data = hub;
     hub->terminate.data = hub;
     hub->interrupt.data = hub;
     return KITH_OK;

@@ -53,6 +53,7 @@ struct hub {
     struct metrics told; /* the same when the log last told of strangers */
     uv_async_t committed;
     uv_timer_t sweep;
+    uv_timer_t door; /* runs while anybody is at it */
     uv_signal_t terminate;
     uv_signal_t interrupt;
     struct connection *connections; /* all that are not freed */
@@ -62,6 +63,7 @@ struct hub {
     struct connection *last_fetcher;
     struct devices devices;
     uint32_t connection_count;
+    uint32_t busiest_count; /* connections, since memory was given back */
     uint32_t session_count; /* devices that were let in */
     uint32_t handshake_count;
     uint32_t lingering_count;

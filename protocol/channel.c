@@ -45,7 +45,7 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
         .local_static = channel->before.local_static,
     };
 
-    noise_keypair_from_secret(&config.ephemeral, channel->before.ephemeral_secret);
+    memcpy(config.ephemeral_secret, channel->before.ephemeral_secret, KEY_BYTES);
     explicit_bzero(&channel->before, sizeof channel->before);
     memcpy(prologue, protocol, PROTOCOL_CHARS);
     preamble_write(prologue + PROTOCOL_CHARS, channel->mode);

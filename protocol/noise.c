@@ -59,8 +59,8 @@ void noise_init(struct noise_handshake *noise, const struct noise_config *config
         .pattern = config->pattern,
         .role = config->role,
         .local_static = config->local_static,
-        .ephemeral = config->ephemeral,
     };
+    memcpy(noise->ephemeral.secret, config->ephemeral_secret, KEY_BYTES);
     if (is_initiator) {
         memcpy(noise->remote_static, config->remote_static, KEY_BYTES);
     }
@@ -151,6 +151,7 @@ static void mix_ephemeral(struct noise_handshake *noise, const uint8_t public[st
 static bool token_write(struct noise_handshake *noise, enum token token, struct buffer *out)
 {
     if (token == TOKEN_E) {
+        noise_keypair_from_secret(&noise->ephemeral, noise->ephemeral.secret);
         buffer_add(out, noise->ephemeral.public, KEY_BYTES);
         mix_ephemeral(noise, noise->ephemeral.public);
         return out->err == KITH_OK;

@@ -39,7 +39,7 @@ struct noise_config {
     enum noise_role role;
     struct bytes prologue;
     struct noise_keypair local_static;
-    struct noise_keypair ephemeral;
+    uint8_t ephemeral_secret[KEY_BYTES];
     uint8_t remote_static[KEY_BYTES];
 };
 
@@ -53,7 +53,8 @@ struct noise_handshake {
     uint8_t chaining_key[NOISE_HASH_BYTES];
     uint8_t hash[NOISE_HASH_BYTES];
     struct noise_keypair local_static;
-    struct noise_keypair ephemeral;
+    struct noise_keypair
+        ephemeral; /* the public half when it is sent: not for a stranger's noise */
     uint8_t remote_static[KEY_BYTES]; /* known to the responder after message 1 */
     uint8_t remote_ephemeral[KEY_BYTES];
     uint8_t psk[KEY_BYTES];

@@ -47,12 +47,12 @@ static void pair_init(struct pair *pair, enum noise_pattern pattern)
     pair->device = keypair_of(2);
     config.role = NOISE_INITIATOR;
     config.local_static = pair->device;
-    config.ephemeral = keypair_of(3);
+    memset(config.ephemeral_secret, 3, KEY_BYTES);
     memcpy(config.remote_static, pair->hub.public, KEY_BYTES);
     noise_init(&pair->initiator, &config);
     config.role = NOISE_RESPONDER;
     config.local_static = pair->hub;
-    config.ephemeral = keypair_of(4);
+    memset(config.ephemeral_secret, 4, KEY_BYTES);
     noise_init(&pair->responder, &config);
     if (pattern == NOISE_IKPSK2) {
         noise_set_psk(&pair->initiator, psk_right);
@@ -302,7 +302,7 @@ static void another_prologue_or_hub_is_refused(void **unused)
     (void)unused;
     first_prepare(&pair, NOISE_IK);
     config.local_static = pair.hub;
-    config.ephemeral = keypair_of(4);
+    memset(config.ephemeral_secret, 4, KEY_BYTES);
     noise_init(&other, &config);
     assert_refused(&other, buffer_view(&pair.message), &pair.text);
     config.prologue = bytes_text("prologue");
@@ -605,13 +605,13 @@ static void vector_init(const struct vector *vector, struct pair *pair)
     config.role = NOISE_INITIATOR;
     config.prologue = blob_view(&vector->init_prologue);
     noise_keypair_from_secret(&config.local_static, vector->init_static.ptr);
-    noise_keypair_from_secret(&config.ephemeral, vector->init_ephemeral.ptr);
+    memcpy(config.ephemeral_secret, vector->init_ephemeral.ptr, KEY_BYTES);
     memcpy(config.remote_static, vector->init_remote_static.ptr, KEY_BYTES);
     noise_init(&pair->initiator, &config);
     config.role = NOISE_RESPONDER;
     config.prologue = blob_view(&vector->resp_prologue);
     noise_keypair_from_secret(&config.local_static, vector->resp_static.ptr);
-    noise_keypair_from_secret(&config.ephemeral, vector->resp_ephemeral.ptr);
+    memcpy(config.ephemeral_secret, vector->resp_ephemeral.ptr, KEY_BYTES);
     noise_init(&pair->responder, &config);
     if (has_psk) {
         noise_set_psk(&pair->initiator, vector->init_psk.ptr);
