@@ -37,7 +37,7 @@ sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
 .PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary vectors \
-	install install-built deb clean help
+	install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -58,7 +58,7 @@ check: ## set up, build and run every test
 check-built:
 	@KITH_BIN=$(out) python3 tests/run.py $(out)
 
-bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth|peers; JSON=1; LONG=1 grows a hub to 10 million changes
+bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth|peers|strangers; JSON=1; LONG=1 grows a hub to 10 million changes
 	@deploy/setup/packages.sh bench
 	@$(MAKE) -j$$(nproc) $(out)/bench
 	@$(out)/bench $(out) $(if $(JSON),--json) $(if $(PART),--only $(PART)) $(if $(LONG),--growth 10000000)
@@ -139,6 +139,11 @@ deb: ## the packages kithd, kith, libkith0 and libkith-dev in build/deb, examine
 	@deploy/debian/build.sh build/deb $(VERSION)
 	@lintian --allow-root --fail-on error,warning build/deb/*.changes
 
+check-packages: ## the packages on a bare machine: installed, used, upgraded, removed (as root)
+	@deploy/setup/packages.sh machine
+	@$(MAKE) deb
+	@python3 tests/system/packages.py
+
 clean: ## remove what was built
 	rm -rf build
 
@@ -198,4 +203,4 @@ $(out)/fuzz/%: $(out)/tests/fuzz/%.o $(out)/libdaemon.a $(out)/libkith.a
 	$(quiet)$(CC) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
 
 .SECONDARY:
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find $(out) -name '*.d' -type f 2>/dev/null)

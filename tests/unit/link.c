@@ -400,7 +400,8 @@ struct link_result link_connect(struct test_hub *hub, struct test_device *device
                                                  .device = identity->device,
                                                  .clock_ms = LINK_NOW_MS};
 
-    assert_non_null(link);
+    if (!link)
+        return (struct link_result){.device_err = KITH_MEMORY};
     link->hub = hub;
     link->device = device;
     link->faults = faults ? faults : &none;
