@@ -36,8 +36,8 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants tidy lint format fuzz fuzzers sanitize dictionary vectors \
-	install install-built deb check-packages clean help
+.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills tidy lint format fuzz fuzzers sanitize dictionary \
+	vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -52,7 +52,7 @@ demo: all ## the main job with the real programs, in a minute, leaving nothing b
 
 check: ## set up, build and run every test
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train $(out)/vectors
+	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train $(out)/vectors $(out)/power $(out)/record.so
 	@$(MAKE) check-built
 
 check-built:
@@ -72,6 +72,11 @@ sim: ## schedules of the simulator; SEEDS=N FIRST=SEED
 sim-mutants: ## plants faults and shows that the simulator finds each
 	@deploy/setup/packages.sh build
 	@python3 tests/sim/mutants.py
+
+power-cuts: ## every disk that a power cut can leave of a busy hub and laptop; COUNT=N images, SEED=N
+	@deploy/setup/packages.sh build
+	@$(MAKE) -j$$(nproc) programs $(out)/power $(out)/record.so
+	@KITH_BIN=$(out) COUNT=$(or $(COUNT),10000) python3 tests/faults/power.py
 
 tidy: ## the rules of the tree; lists the longest functions and files
 	@python3 tests/tidy/tidy.py
@@ -178,7 +183,9 @@ $(out)/sim: $(call objects,$(wildcard tests/sim/*.c)) $(out)/libkith.a
 $(out)/train: $(call objects,deploy/dictionary/train.c) $(out)/libbase.a
 $(out)/manual: $(call objects,$(wildcard deploy/manual/*.c)) $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 $(out)/vectors: $(call objects,$(wildcard tests/vectors/*.c)) $(out)/libhelpers.a $(out)/libcli.a $(out)/libkith.a
-$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train $(out)/manual $(out)/vectors:
+$(out)/power: $(call objects,$(filter-out %/record.c,$(wildcard tests/faults/*.c))) $(out)/libdaemon.a $(out)/libkith.a
+$(out)/power: LDFLAGS_ALL += -Wl,--wrap=crypto_sign_verify_detached
+$(out)/kithd $(out)/kith $(out)/bench $(out)/sim $(out)/train $(out)/manual $(out)/vectors $(out)/power:
 	$(say) LD $@
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $(if $(findstring libhelpers,$^),$$(pkg-config --libs cmocka)) -o $@
 
@@ -191,6 +198,12 @@ $(out)/man/kith.1: $(out)/manual deploy/debian/changelog
 $(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
 	$(say) LD $@
 	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,relro,-z,now,-z,defs $(LDFLAGS) $^ $(LIBS) -o $@
+
+# Stands in front of the C library, and of a sanitizer's: neither is in it.
+$(out)/record.so: harden := -fvisibility=hidden
+$(out)/record.so: $(out)/shared/tests/faults/record.o
+	$(say) LD $@
+	$(quiet)$(CC) -shared -Wl,-z,relro,-z,now $(LDFLAGS) $^ -o $@
 
 $(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 	$(say) LD $@

@@ -54,6 +54,9 @@ def by_clock(clock, command):
 
 
 class Lab:
+    # What the programs that work in a folder run with, if not with what this one does.
+    environment = staticmethod(lambda folder: None)
+
     def __enter__(self):
         # In memory where that exists: these tests kill processes, not machines.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -100,6 +103,7 @@ class Lab:
 
 class Hub:
     def __init__(self, lab, through, address=None, port=None):
+        self.lab = lab
         self.data = os.path.join(lab.folder, "hub%d" % len(lab.hubs))
         self.port = port or free_port()
         self.link = self.proxy = through(lab, self.port) if through else None
@@ -112,7 +116,7 @@ class Hub:
                    "--json"]  # whoever runs the tests runs the hub
         if address:
             command += ["--address", address % public if "%d" in address else address]
-        made = subprocess.run(command, capture_output=True, text=True)
+        made = subprocess.run(command, capture_output=True, text=True, env=lab.environment(self.data))
         if made.returncode != 0:
             raise Failed("kithd init: " + made.stderr)
         self.founding_code = json.loads(made.stdout)["founding_code"]
@@ -121,7 +125,8 @@ class Hub:
     def start(self):
         command = [BIN + "/kithd", "run", "--data", self.data, "--listen", "127.0.0.1:%d" % self.port]
         self.process = subprocess.Popen(by_clock(self.clock, command),
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env=self.lab.environment(self.data))
         line = self.process.stdout.readline()
         if not line.startswith("listening "):
             raise Failed("the hub did not start")
@@ -168,12 +173,13 @@ class Laptop:
     def run(self, *arguments, **options):
         command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.passphrase_file]
         return Result(subprocess.run(by_clock(self.clock, command) + list(arguments), capture_output=True, text=True,
-                                     timeout=options.pop("timeout", 120), stdin=subprocess.DEVNULL, **options))
+                                     timeout=options.pop("timeout", 120), stdin=subprocess.DEVNULL,
+                                     **{"env": self.lab.environment(self.home), **options}))
 
     def start(self, *arguments):
         command = [BIN + "/kith", "--home", self.home, "--passphrase-file", self.passphrase_file]
         return subprocess.Popen(command + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True, stdin=subprocess.DEVNULL)
+                                text=True, stdin=subprocess.DEVNULL, env=self.lab.environment(self.home))
 
     def ok(self, *arguments, **options):
         result = self.run(*arguments, **options)
