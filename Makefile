@@ -78,6 +78,13 @@ power-cuts: ## every disk that a power cut can leave of a busy hub and laptop; C
 	@$(MAKE) -j$$(nproc) programs $(out)/power $(out)/record.so
 	@KITH_BIN=$(out) COUNT=$(or $(COUNT),10000) python3 tests/faults/power.py
 
+kills: ## kill -9 of a hub that is syncing and of a laptop that is writing; COUNT=N kills, SEED=N
+	@deploy/setup/packages.sh build
+	@$(MAKE) -j$$(nproc) programs
+	@for test in hub laptop; do \
+		KITH_BIN=$(out) KILLS=$$(($(or $(COUNT),2000) / 2)) python3 tests/system/test_kill_$$test.py || exit 1; \
+	done
+
 tidy: ## the rules of the tree; lists the longest functions and files
 	@python3 tests/tidy/tidy.py
 

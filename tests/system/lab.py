@@ -286,6 +286,14 @@ def expect(condition, text):
         raise Failed(text)
 
 
+def sound(hub, *laptops):
+    """Each of them verifies, down to its pages."""
+    done = subprocess.run([BIN + "/kithd", "verify", "--data", hub.data], capture_output=True, text=True)
+    expect(done.returncode == 0, "kithd verify: " + done.stdout + done.stderr)
+    for laptop in laptops:
+        laptop.ok("verify")
+
+
 def main(tests):
     """Runs functions one after another; each gets a lab of its own."""
     failed = 0
