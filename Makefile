@@ -36,7 +36,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills tidy lint format fuzz fuzzers sanitize dictionary \
+.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore tidy lint format fuzz fuzzers sanitize dictionary \
 	vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
@@ -84,6 +84,11 @@ kills: ## kill -9 of a hub that is syncing and of a laptop that is writing; COUN
 	@for test in hub laptop; do \
 		KITH_BIN=$(out) KILLS=$$(($(or $(COUNT),2000) / 2)) python3 tests/system/test_kill_$$test.py || exit 1; \
 	done
+
+restore: ## a hub that burned, a backup of the day before, and what DEVICES=200 laptops bring back
+	@deploy/setup/packages.sh build
+	@$(MAKE) -j$$(nproc) programs
+	@KITH_BIN=$(out) DEVICES=$(or $(DEVICES),200) python3 tests/system/restore.py
 
 tidy: ## the rules of the tree; lists the longest functions and files
 	@python3 tests/tidy/tidy.py

@@ -345,6 +345,17 @@ enum exit_code command_run(const struct options *options)
     return code;
 }
 
+/* Which devices a restored hub still waits for, the first of them. */
+static void show_awaited(const struct ledger_stats *stats, bool is_json)
+{
+    if (!is_json && stats->awaited_count == 0)
+        return;
+    (void)fputs(is_json ? "\"awaited\": [" : "awaited           ", stdout);
+    for (uint32_t i = 0; i < stats->awaited_count; i++)
+        (void)printf("%s%" PRIu32, i ? ", " : "", stats->awaited[i]);
+    (void)fputs(is_json ? "], " : "\n", stdout);
+}
+
 static void show_stats(const struct ledger_stats *stats, const struct control_figures *running,
                        bool is_json)
 {
@@ -373,6 +384,7 @@ static void show_stats(const struct ledger_stats *stats, const struct control_fi
             (void)printf("\"%s\": %" PRIu64 ", ", rows[i].name, rows[i].value);
         else
             (void)printf("%-17s %" PRIu64 "\n", rows[i].name, rows[i].value);
+    show_awaited(stats, is_json);
     (void)printf(is_json ? "\"incarnation\": \"%s\"}\n" : "incarnation       %s\n", incarnation);
 }
 

@@ -352,9 +352,13 @@ static enum kith_err count_returned(struct ledger *ledger, struct ledger_stats *
     if (!returning.has_returned)
         return KITH_MEMORY;
     enum kith_err err = ledger_audit(ledger, note_return, &returning);
-    for (uint32_t i = 0; i < returning.count; i++)
-        stats->returned +=
-            returning.has_returned[i] && ledger->roster.devices[i].state == DEVICE_ACTIVE;
+    for (uint32_t i = 0; i < returning.count; i++) {
+        if (ledger->roster.devices[i].state != DEVICE_ACTIVE)
+            continue;
+        stats->returned += returning.has_returned[i];
+        if (!returning.has_returned[i] && stats->awaited_count < LEDGER_AWAITED_MAX)
+            stats->awaited[stats->awaited_count++] = i + 1;
+    }
     free(returning.has_returned);
     return err;
 }

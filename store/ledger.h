@@ -129,6 +129,9 @@ void backlog_clear(struct backlog *backlog);
 MUST_USE enum kith_err ledger_load(struct ledger *ledger, uint32_t device, const struct pull *pull,
                                    bool roster_only, struct backlog *backlog);
 
+/* So many of the devices that a restored hub still waits for are named. */
+#define LEDGER_AWAITED_MAX 64
+
 struct ledger_stats {
     uint64_t changes;
     uint64_t circles;
@@ -138,10 +141,12 @@ struct ledger_stats {
     uint64_t sequence;
     uint8_t incarnation[INCARNATION_BYTES];
     bool is_founded;
-    uint64_t restored_ms; /* when it was restored from a backup last; 0: never */
-    uint64_t returned;    /* active devices that have been here since */
+    uint64_t restored_ms;                 /* when it was restored from a backup last; 0: never */
+    uint64_t returned;                    /* active devices that have been here since */
+    uint32_t awaited[LEDGER_AWAITED_MAX]; /* the first of those that have not */
+    uint32_t awaited_count;
 };
-/* All but `returned`, for which the whole audit log is read. */
+/* All but `returned` and `awaited`, for which the whole audit log is read. */
 MUST_USE enum kith_err ledger_count(struct ledger *ledger, struct ledger_stats *stats);
 MUST_USE enum kith_err ledger_stats(struct ledger *ledger, struct ledger_stats *stats);
 
