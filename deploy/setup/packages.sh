@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Installs what a goal needs, if it is missing:  packages.sh build|check|lint|bench|deb
+# Installs what a goal needs, if it is missing:  packages.sh build|check|lint|bench|deb|machine
 # On Debian it names the packages and installs them; elsewhere it names what is missing and stops.
 set -eu
 
@@ -9,6 +9,7 @@ libssl-dev libwslay-dev libhttp-parser-dev libseccomp-dev'
 check="$build libcmocka-dev python3 faketime nginx-light caddy openssl weasyprint groff-base mandoc zsh fish"
 command -v npm >/dev/null || check="$check nodejs npm"
 deb="$build debhelper lintian"
+machine="$deb debootstrap systemd-container"
 lint="$check clang clang-format clang-tidy cppcheck"
 
 case "${1:-}" in
@@ -16,8 +17,9 @@ build) wanted=$build ;;
 check) wanted=$check ;;
 lint) wanted=$lint ;;
 deb) wanted=$deb ;;
+machine) wanted=$machine ;;
 bench) wanted=$build ;;
-*) echo 'usage: packages.sh build|check|lint|bench|deb' >&2; exit 2 ;;
+*) echo 'usage: packages.sh build|check|lint|bench|deb|machine' >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
