@@ -10,6 +10,7 @@
 
 struct form {
     struct cli *cli;
+    bool is_billed; /* somebody pays for what is written */
     struct template template;
     struct kith_schema_field *fields;
     struct kith_record *record; /* NULL for a new one */
@@ -44,9 +45,8 @@ static enum kith_err form_init(struct form *form)
         return KITH_MEMORY;
     form->fields[0] = whose;
     size_t taken = first;
-    bool is_billed = kith_agency_kind(form->cli->kith) != KITH_AGENCY_VOLUNTEERS;
     for (size_t i = 0; i < count; i++)
-        if (is_billed || !fields[i].is_billed)
+        if (form->is_billed || !fields[i].is_billed)
             form->fields[taken++] = fields[i];
     form->template = (struct template){
         .type = form->cli->type,
@@ -171,6 +171,7 @@ enum exit_code form_fill(struct cli *cli, const char *edited_id, char id[static 
     if (done)
         return done;
     kith_data_key(cli->kith, form.key);
+    form.is_billed = kith_agency_kind(cli->kith) != KITH_AGENCY_VOLUNTEERS;
     int code =
         edited_id ? kith_record_show(cli->kith, cli->type, edited_id, &form.record) : KITH_OK;
     if (code) {

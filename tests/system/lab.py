@@ -7,6 +7,7 @@
         ana = lab.join(founder, "Ana Silva", "specialist")
         visit = ana.json("visit", "add", ...)["id"]
 """
+import base64
 import glob
 import json
 import os
@@ -18,6 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from urllib.parse import quote
 
 BIN = os.path.abspath(os.environ.get("KITH_BIN", "build/release"))
 PASSPHRASE = "a passphrase that only tests use"
@@ -252,10 +254,11 @@ class Proxy:
 
 def every_form(word):
     """A word as it could turn up in a file: as it is, in other cases and encodings."""
-    import base64
     raw = word.encode()
-    return {raw, raw.lower(), raw.upper(), word.encode("utf-16-le"), raw.hex().encode(),
-            base64.b64encode(raw).rstrip(b"=")[:-1]}
+    # Of base64 what does not depend on the bytes around it, at each place in a group of three.
+    in_groups = {base64.b64encode(b"\0" * before + raw)[(before * 8 + 5) // 6:(before + len(raw)) * 8 // 6] for before in range(3)}
+    return {raw, raw.lower(), raw.upper(), word.encode("utf-16-le"), word.encode("utf-16-be"), raw.hex().encode(),
+            raw.hex().upper().encode(), quote(word).encode(), json.dumps(word)[1:-1].encode(), *in_groups}
 
 
 def files_with(folder, words):
