@@ -17,13 +17,17 @@ say      = $(if $(filter 1,$(V)),@true,@printf '  %-5s %s\n')
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wswitch-enum -Wundef -Wformat=2 \
 	-Wimplicit-fallthrough -Wdouble-promotion $(if $(WERROR),-Werror)
-harden   := -fno-common -fvisibility=hidden -fstack-protector-strong -fPIE \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-D_FORTIFY_SOURCE=2)
+harden   := -fno-common -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection -fPIE \
+	$(if $(filter x86_64,$(shell uname -m)),-fcf-protection) $(if $(findstring clang,$(CC)),,-ftrivial-auto-var-init=zero) \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+hardened := -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+# The same source gives the same bytes, wherever it lies.
+anywhere := -ffile-prefix-map=$(CURDIR)=.
 modules  := libuv msgpack lmdb libsodium libzstd libqrencode openssl libseccomp
 # Looked up when a recipe runs, not when this file is read: pkg-config may be among what is installed first.
-CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DKITH_VERSION_TEXT='"$(VERSION)"' -O2 -g $(warnings) $(harden) -I. -MMD -MP \
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -DKITH_VERSION_TEXT='"$(VERSION)"' -O2 -g $(warnings) $(harden) $(anywhere) -I. -MMD -MP \
 	$$(pkg-config --cflags $(modules)) $(CFLAGS)
-LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+LDFLAGS_ALL = -pie $(hardened) $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 LIBS        = $$(pkg-config --libs $(modules)) -lwslay -lhttp_parser -pthread
 
 base    := $(wildcard protocol/*.c store/*.c)
@@ -36,7 +40,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore tidy lint format fuzz fuzzers sanitize dictionary \
+.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible tidy lint format fuzz fuzzers sanitize dictionary \
 	vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
@@ -107,6 +111,10 @@ fuzz: ## every fuzzer for TIME seconds (60 without it), with libFuzzer, ASan and
 	@tests/fuzz/run.sh $(or $(TIME),60)
 
 fuzzers: $(patsubst tests/fuzz/%.c,$(out)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+
+reproducible: ## build the tree twice, in two places, and compare every byte of what is installed
+	@deploy/setup/packages.sh build
+	@tests/tidy/reproducible.sh $(CC)
 
 sanitize: ## every test under AddressSanitizer and UBSan
 	@$(MAKE) check SAN=address,undefined
@@ -209,13 +217,13 @@ $(out)/man/kith.1: $(out)/manual deploy/debian/changelog
 
 $(out)/libkith.so.0: $(patsubst %.c,$(out)/shared/%.o,$(base) $(client))
 	$(say) LD $@
-	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,relro,-z,now,-z,defs $(LDFLAGS) $^ $(LIBS) -o $@
+	$(quiet)$(CC) -shared -Wl,-soname,libkith.so.0 -Wl,-z,defs $(hardened) $(LDFLAGS) $^ $(LIBS) -o $@
 
 # Stands in front of the C library, and of a sanitizer's: neither is in it.
 $(out)/record.so: harden := -fvisibility=hidden
 $(out)/record.so: $(out)/shared/tests/faults/record.o
 	$(say) LD $@
-	$(quiet)$(CC) -shared -Wl,-z,relro,-z,now $(LDFLAGS) $^ -o $@
+	$(quiet)$(CC) -shared $(hardened) $(LDFLAGS) $^ -o $@
 
 $(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 	$(say) LD $@
