@@ -34,13 +34,15 @@ base    := $(wildcard protocol/*.c store/*.c)
 client  := $(wildcard client/*.c client/export/*.c)
 cli     := $(wildcard client/cli/*.c client/agent/*.c)
 daemon  := $(wildcard daemon/*.c)
-helpers := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+# What defines calls of the C library anew is for the one program that wants them to fail.
+helpers := $(filter-out tests/unit/test_% tests/unit/faults.c,$(wildcard tests/unit/*.c))
+replays := $(patsubst tests/fuzz/%.c,$(out)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
 units   := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
 objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible tidy lint format fuzz fuzzers sanitize dictionary \
+.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible tidy lint format fuzz fuzz-coverage fuzzers sanitize dictionary \
 	vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
@@ -56,7 +58,7 @@ demo: all ## the main job with the real programs, in a minute, leaving nothing b
 
 check: ## set up, build and run every test
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(out)/bench $(out)/sim $(out)/train $(out)/vectors $(out)/power $(out)/record.so
+	@$(MAKE) -j$$(nproc) programs $(units) $(replays) $(out)/bench $(out)/sim $(out)/train $(out)/vectors $(out)/power $(out)/record.so
 	@$(MAKE) check-built
 
 check-built:
@@ -109,6 +111,12 @@ fuzz: ## every fuzzer for TIME seconds (60 without it), with libFuzzer, ASan and
 	@deploy/setup/packages.sh lint
 	@$(MAKE) -j$$(nproc) CC=clang SAN=fuzzer-no-link,address,undefined fuzzers
 	@tests/fuzz/run.sh $(or $(TIME),60)
+
+fuzz-coverage: ## what the corpora of the fuzzers reach of the code that each is for; LINES=1 lists the rest
+	@deploy/setup/packages.sh lint
+	@$(MAKE) -s -j$$(nproc) CC=clang SAN=fuzzer-no-link CFLAGS='-fprofile-instr-generate -fcoverage-mapping' \
+		LDFLAGS=-fprofile-instr-generate fuzzers
+	@tests/fuzz/coverage.sh
 
 fuzzers: $(patsubst tests/fuzz/%.c,$(out)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
@@ -230,10 +238,18 @@ $(out)/tests/%: $(out)/tests/unit/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)
 	@mkdir -p $(@D)
 	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $$(pkg-config --libs cmocka) -o $@
 
-$(out)/fuzz/%: $(out)/tests/fuzz/%.o $(out)/libdaemon.a $(out)/libkith.a
+$(out)/tests/test_faults: $(out)/tests/unit/faults.o
+
+# A fuzzer without an engine, for the inputs that are kept.
+$(out)/replay/%: $(out)/tests/fuzz/%.o $(out)/tests/fuzz/replay.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(quiet)$(CC) -fsanitize=fuzzer,address,undefined $^ $(LIBS) -o $@
+	$(quiet)$(CC) $(LDFLAGS_ALL) $^ $(LIBS) $$(pkg-config --libs cmocka) -o $@
+
+$(out)/fuzz/%: $(out)/tests/fuzz/%.o $(out)/libhelpers.a $(out)/libcli.a $(out)/libdaemon.a $(out)/libkith.a
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(quiet)$(CC) -fsanitize=$(patsubst fuzzer-no-link%,fuzzer%,$(SAN)) $(LDFLAGS) $^ $(LIBS) $$(pkg-config --libs cmocka) -o $@
 
 .SECONDARY:
 -include $(shell find $(out) -name '*.d' -type f 2>/dev/null)

@@ -243,8 +243,6 @@ static enum kith_err put_file(int from, const char *folder, const char *name, ui
 /* The store comes first: keys without a store are an init that was interrupted, never a hub. */
 static enum kith_err put_parts(int from, const char *folder, const struct parts *parts)
 {
-    if (file_is_there(folder, STORE_FILE) || file_is_there(folder, KEYS_FILE))
-        return KITH_EXISTS;
     if (lseek(from, MAGIC_BYTES, SEEK_SET) < 0)
         return KITH_IO;
     enum kith_err err = put_store(from, folder, parts->store);
@@ -271,6 +269,34 @@ static enum kith_err begin_anew(const char *folder, struct ledger_stats *stats)
     return err;
 }
 
+/* Nothing stays of a hub that could not be restored: it would be in the way of the next try. */
+static void take_back(const char *folder)
+{
+    static const char *const names[] = {STORE_FILE, "lock.mdb", SETTINGS, KEYS_FILE};
+    char path[4096];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", folder, names[i]) < sizeof path)
+            (void)unlink(path);
+}
+
+static enum kith_err put_hub(int from, const char *folder, const struct parts *parts,
+                             struct ledger_stats *stats)
+{
+    enum kith_err err = folder_make(folder);
+
+    if (err)
+        return err;
+    if (file_is_there(folder, STORE_FILE) || file_is_there(folder, KEYS_FILE))
+        return KITH_EXISTS;
+    err = put_parts(from, folder, parts);
+    if (!err)
+        err = begin_anew(folder, stats);
+    if (err)
+        take_back(folder);
+    return err;
+}
+
 enum exit_code command_restore(const struct options *options)
 {
     struct ledger_stats stats = {0};
@@ -290,12 +316,8 @@ enum exit_code command_restore(const struct options *options)
                            : err == KITH_MALFORMED ? "this is no backup of a hub"
                                                    : NULL);
     }
-    err = folder_make(options->data);
-    if (!err)
-        err = put_parts(from, options->data, &parts);
+    err = put_hub(from, options->data, &parts, &stats);
     (void)close(from);
-    if (!err)
-        err = begin_anew(options->data, &stats);
     if (err)
         return refuse(options->data, err);
     (void)printf(options->is_json

@@ -36,9 +36,9 @@ static void live(const struct note_step *steps, uint32_t count)
     static const struct note_place place;
     struct roster_device devices[3] = {
         {.number = 1, .person = 1}, {.number = 2, .person = 2}, {.number = 3, .person = 1}};
-    struct roster_person people[2] = {{.number = 1, .roles = ROLE_SPECIALIST},
-                                      {.number = 2, .roles = ROLE_SUPERVISOR}};
-    struct roster_role_change changes[2] = {{1, 1, ROLE_SPECIALIST}, {1, 2, ROLE_SUPERVISOR}};
+    struct roster_person people[2] = {{.number = 1, .roles = ROLE_SPECIALIST, .newest_change = 1},
+                                      {.number = 2, .roles = ROLE_SUPERVISOR, .newest_change = 2}};
+    struct roster_role_change changes[2] = {{1, 1, ROLE_SPECIALIST, 0}, {1, 2, ROLE_SUPERVISOR, 0}};
     const struct roster roster = {.devices = devices,
                                   .device_count = 3,
                                   .people = people,
