@@ -87,6 +87,26 @@ static enum kith_err make_folder(const char *home)
     }
 }
 
+/* A home whose making was interrupted may have everything but its keys. A device that was ended has
+ * none either, and keeps its number. */
+static bool has_identity(const struct kith *kith)
+{
+    const struct identity *identity = replica_identity(kith->replica);
+
+    return identity->device != 0 ||
+           !sodium_is_zero(identity->sign_secret, sizeof identity->sign_secret);
+}
+
+static enum kith_err make_identity(struct kith *kith)
+{
+    struct identity identity;
+
+    identity_make(&identity);
+    enum kith_err err = replica_set_identity(kith->replica, &identity);
+    seal_wipe(&identity, sizeof identity);
+    return err;
+}
+
 /* Takes over `key`, which is wiped here whatever happens. */
 static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_new,
                      struct kith **opened)
@@ -106,6 +126,8 @@ static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_ne
     const struct replica_options options = {
         .folder = home, .key = kith->data_key, .is_new = is_new};
     enum kith_err err = kith->home ? replica_open(&kith->replica, &options) : KITH_MEMORY;
+    if (!err && !has_identity(kith))
+        err = make_identity(kith);
     if (!err)
         err = replica_hub(kith->replica, &hub);
     if (!err)
@@ -116,14 +138,17 @@ static int open_home(const char *home, uint8_t key[static KEY_BYTES], bool is_ne
     return err;
 }
 
-static enum kith_err make_identity(struct kith *kith)
+/* The vault comes first: with it alone, the making of the home was interrupted, and its passphrase
+ * goes on. */
+static enum kith_err make_vault(const char *home, const char *passphrase,
+                                uint8_t key[static KEY_BYTES])
 {
-    struct identity identity;
+    enum kith_err err = vault_create(home, passphrase, key);
 
-    identity_make(&identity);
-    enum kith_err err = replica_set_identity(kith->replica, &identity);
-    seal_wipe(&identity, sizeof identity);
-    return err;
+    if (err != KITH_EXISTS)
+        return err;
+    err = vault_open(home, passphrase, key);
+    return err == KITH_PASSPHRASE ? KITH_EXISTS : err;
 }
 
 int kith_create(const char *home, const char *passphrase, struct kith **kith)
@@ -135,15 +160,8 @@ int kith_create(const char *home, const char *passphrase, struct kith **kith)
         return KITH_MEMORY;
     enum kith_err err = make_folder(home);
     if (!err)
-        err = vault_create(home, passphrase, key);
-    if (err)
-        return err;
-    int result = open_home(home, key, true, kith);
-    if (!result)
-        result = make_identity(*kith);
-    if (result)
-        kith_close(kith);
-    return result;
+        err = make_vault(home, passphrase, key);
+    return err ? (int)err : open_home(home, key, true, kith);
 }
 
 int kith_open(const char *home, const char *passphrase, struct kith **kith)

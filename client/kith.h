@@ -41,7 +41,8 @@ KITH_API const char *kith_error_text(int code);
 KITH_API const char *kith_detail(const struct kith *kith);
 
 /* Makes a home (mode 0700) with a passphrase, fresh keys and an empty store. EXISTS if there is
- * one. */
+ * one. One whose making was interrupted, so that it has no store (NOT_FOUND when opened), is made
+ * to its end with the passphrase that it was begun with. */
 KITH_API int kith_create(const char *home, const char *passphrase, struct kith **kith);
 /* Opens a home. PASSPHRASE, NOT_FOUND, NEWER_STORE, DAMAGED, ... */
 KITH_API int kith_open(const char *home, const char *passphrase, struct kith **kith);

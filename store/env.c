@@ -5,7 +5,8 @@
  *
  * 1. Nothing is believed before the format, the kind and the key are checked, in this order.
  * 2. The format table is made in the same transaction as all others: a store is there as a whole
- *    or not at all, and one whose making was interrupted can be made again.
+ *    or not at all, and one whose making was interrupted can be made again, even where LMDB's own
+ *    first two pages are torn.
  * 3. The map changes only under the gate and while open_count is 0 (lmdb.h, mdb_env_set_mapsize).
  */
 #include "store/env.h"
@@ -380,6 +381,16 @@ static enum kith_err folder_open(struct store *store, const char *folder)
     return KITH_OK;
 }
 
+/* Too short for any table. A header that cannot be read, in such a file, is one whose first writing
+ * was cut short: map_sync lets nothing be written behind it before it is on the disk. */
+static bool data_is_unmade(const struct store *store)
+{
+    struct stat found;
+
+    return fstatat(store->folder_fd, DATA_FILE, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(found.st_mode) && found.st_size <= 2 * sysconf(_SC_PAGESIZE);
+}
+
 /* LMDB would make the file; where no new store is asked for it must be there. */
 static enum kith_err data_find(const struct store *store, bool is_new)
 {
@@ -451,6 +462,29 @@ static enum kith_err map_open(struct store *store, const struct store_options *o
     return store_error(code);
 }
 
+/* Of a new file. */
+static enum kith_err map_sync(struct store *store, const struct store_options *options)
+{
+    if (!options->is_new || options->is_volatile)
+        return KITH_OK;
+    return store_error(mdb_env_sync(store->env, 1));
+}
+
+/* What is left of a store whose making was cut short is no store, and in nobody's way. */
+static enum kith_err map_open_or_make(struct store *store, const struct store_options *options)
+{
+    enum kith_err err = map_open(store, options);
+
+    if (err == KITH_DAMAGED && data_is_unmade(store)) {
+        if (!options->is_new)
+            return KITH_NOT_FOUND;
+        if (unlinkat(store->folder_fd, DATA_FILE, 0) != 0)
+            return store_error(errno);
+        err = map_open(store, options);
+    }
+    return err == KITH_OK ? map_sync(store, options) : err;
+}
+
 /* The names of the new files must survive a power loss as well as what is in them. */
 static enum kith_err folder_sync(const struct store *store)
 {
@@ -493,7 +527,7 @@ static enum kith_err store_attach(struct store *store, const struct store_option
     if (err == KITH_OK && options->is_exclusive)
         err = owner_take(store);
     if (err == KITH_OK)
-        err = map_open(store, options);
+        err = map_open_or_make(store, options);
     return err;
 }
 

@@ -11,22 +11,46 @@ static const char meta_incarnation[] = "incarnation";
 static const char meta_founding[] = "founding";
 static const char meta_restored[] = "restored";
 
+/* Its tables come to be in one transaction and what is in them in the next: between the two there
+ * is a store and no ledger yet. */
+static bool ledger_is_made(struct store_txn *txn)
+{
+    struct bytes entry;
+
+    return hub_meta_get(txn, meta_incarnation, NULL) || hub_roster_get(txn, 1, &entry) ||
+           hub_sequence(txn) > 0;
+}
+
+/* The store of a new ledger; also one that was left behind when its making was interrupted. */
+static enum kith_err create_store(struct store **store, const char *folder,
+                                  const struct ledger_keys *keys)
+{
+    struct store_options options = {.kind = STORE_HUB,
+                                    .folder = folder,
+                                    .key = keys->storage,
+                                    .is_new = true,
+                                    .is_exclusive = true};
+    enum kith_err err = store_open(store, &options);
+
+    if (err != KITH_EXISTS)
+        return err;
+    options.is_new = false;
+    return store_open(store, &options);
+}
+
 enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
                             const uint8_t founding_psk[static KEY_BYTES])
 {
     struct store *store;
-    const struct store_options options = {.kind = STORE_HUB,
-                                          .folder = folder,
-                                          .key = keys->storage,
-                                          .is_new = true,
-                                          .is_exclusive = true};
     uint8_t incarnation[INCARNATION_BYTES];
-    enum kith_err err = store_open(&store, &options);
+    enum kith_err err = create_store(&store, folder, keys);
 
     if (err)
         return err;
     seal_random(incarnation, sizeof incarnation);
     struct store_txn txn = store_begin(store, STORE_WRITE);
+    if (ledger_is_made(&txn))
+        store_fail(&txn, KITH_EXISTS);
     hub_meta_put(&txn, meta_incarnation, bytes_of(incarnation, sizeof incarnation));
     hub_meta_put(&txn, meta_founding, bytes_of(founding_psk, KEY_BYTES));
     err = store_commit(&txn);
@@ -54,7 +78,9 @@ static enum kith_err read_incarnation(struct ledger *ledger)
     struct store_txn txn = store_begin(ledger->store, STORE_READ);
     struct bytes value;
 
-    if (!hub_meta_get(&txn, meta_incarnation, &value) || value.len != INCARNATION_BYTES)
+    if (!ledger_is_made(&txn))
+        store_fail(&txn, KITH_NOT_FOUND);
+    else if (!hub_meta_get(&txn, meta_incarnation, &value) || value.len != INCARNATION_BYTES)
         store_fail(&txn, KITH_DAMAGED);
     else
         memcpy(ledger->incarnation, value.ptr, INCARNATION_BYTES);

@@ -26,7 +26,8 @@ struct ledger_keys {
     uint8_t sign_public[KEY_BYTES];
 };
 
-/* Makes an empty ledger in a folder; `founding_psk` admits the founder. */
+/* Makes an empty ledger in a folder; `founding_psk` admits the founder. EXISTS if there is one; one
+ * whose making was interrupted, which ledger_open does not find, is made to its end. */
 MUST_USE enum kith_err ledger_create(const char *folder, const struct ledger_keys *keys,
                                      const uint8_t founding_psk[static KEY_BYTES]);
 struct ledger_options {

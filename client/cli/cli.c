@@ -213,21 +213,31 @@ static void mark_practice(const struct cli *cli)
         (void)fprintf(cli->show.out, "%s\n\n", mark);
 }
 
-enum exit_code cli_open_with_passphrase(struct cli *cli)
+static enum exit_code fail_opening(struct cli *cli, int code)
+{
+    if (code != KITH_NOT_FOUND)
+        return cli_fail(cli, code);
+    return cli_refuse(KITH_NOT_FOUND,
+                      "there is nothing but a passphrase in %s: `kith join CODE` makes the rest",
+                      cli->home);
+}
+
+/* `may_finish`: a home whose making was interrupted is made to its end, and is new. */
+static enum exit_code open_with_passphrase(struct cli *cli, bool may_finish, bool *is_new)
 {
     struct passphrase passphrase = {0};
-
-    if (!home_exists(cli))
-        return cli_refuse(KITH_NOT_FOUND,
-                          "there is no kith home in %s yet: begin with `kith join CODE`",
-                          cli->home);
     enum exit_code done = passphrase_get(cli, &passphrase);
+
+    *is_new = false;
     if (done == EXIT_DONE) {
         cli_progress("Opening");
         int code = kith_open(cli->home, passphrase.text, &cli->kith);
+        *is_new = code == KITH_NOT_FOUND && may_finish;
+        if (*is_new)
+            code = kith_create(cli->home, passphrase.text, &cli->kith);
         cli_progress_end();
         if (code)
-            done = cli_fail(cli, code);
+            done = fail_opening(cli, code);
         else
             mark_practice(cli);
     }
@@ -235,18 +245,39 @@ enum exit_code cli_open_with_passphrase(struct cli *cli)
     return done;
 }
 
-enum exit_code cli_open(struct cli *cli)
+enum exit_code cli_open_with_passphrase(struct cli *cli)
+{
+    bool is_new;
+
+    if (!home_exists(cli))
+        return cli_refuse(KITH_NOT_FOUND,
+                          "there is no kith home in %s yet: begin with `kith join CODE`",
+                          cli->home);
+    return open_with_passphrase(cli, false, &is_new);
+}
+
+/* With the key that is kept for a while, if it is. */
+static enum exit_code open_unlocked(struct cli *cli, bool *is_there)
 {
     uint8_t key[KITH_KEY_BYTES];
 
-    if (unlock_key(cli->home, key) != KITH_OK)
-        return cli_open_with_passphrase(cli);
+    *is_there = unlock_key(cli->home, key) == KITH_OK;
+    if (!*is_there)
+        return EXIT_DONE;
     int code = kith_open_with_key(cli->home, key, &cli->kith);
     explicit_bzero(key, sizeof key);
     if (code)
-        return cli_fail(cli, code);
+        return fail_opening(cli, code);
     mark_practice(cli);
     return EXIT_DONE;
+}
+
+enum exit_code cli_open(struct cli *cli)
+{
+    bool is_there;
+    enum exit_code done = open_unlocked(cli, &is_there);
+
+    return is_there ? done : cli_open_with_passphrase(cli);
 }
 
 /* The holder first: the agent has the key from there. */
@@ -278,11 +309,15 @@ static void make_parents(const char *home)
 enum exit_code cli_open_or_make(struct cli *cli, bool *is_new)
 {
     struct passphrase passphrase = {0};
+    bool is_there;
+    enum exit_code done;
 
     *is_new = !home_exists(cli);
-    if (!*is_new)
-        return cli_open(cli);
-    enum exit_code done = cli_new_passphrase(cli->passphrase_file, &passphrase);
+    if (!*is_new) {
+        done = open_unlocked(cli, &is_there);
+        return is_there ? done : open_with_passphrase(cli, true, is_new);
+    }
+    done = cli_new_passphrase(cli->passphrase_file, &passphrase);
     if (done == EXIT_DONE) {
         cli_progress("Making your home");
         make_parents(cli->home);

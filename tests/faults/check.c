@@ -10,6 +10,7 @@
 
 #include "daemon/keys.h"
 #include "store/audit.h"
+#include "store/file.h"
 #include "store/hub_held_rows.h"
 #include "store/ledger_internal.h"
 #include "store/pages.h"
@@ -97,18 +98,43 @@ static bool hub_goes_on(struct ledger *ledger, char finding[FINDING_TEXT])
     return pages_are_good(ledger->store, finding);
 }
 
+/* What `kithd init` does about a folder in which it was interrupted: it goes on with the keys that
+ * are there, and makes the ledger unless there is one. */
+static enum kith_err hub_make(const char *folder, struct ledger_keys *keys,
+                              enum kith_err keys_found)
+{
+    static const uint8_t founding_psk[KEY_BYTES];
+
+    if (keys_found == KITH_NOT_FOUND && !file_is_there(folder, "data.mdb")) {
+        keys_make(keys);
+        keys_found = keys_write(folder, keys);
+    }
+    return keys_found ? keys_found : ledger_create(folder, keys, founding_psk);
+}
+
+static enum kith_err hub_open(const char *folder, bool may_make, struct ledger **ledger)
+{
+    struct ledger_keys keys;
+    const struct ledger_options options = {.folder = folder, .keys = &keys, .is_exclusive = true};
+    enum kith_err keys_found = keys_read(folder, &keys);
+    enum kith_err err = keys_found ? keys_found : ledger_open(ledger, &options);
+
+    if (err == KITH_NOT_FOUND && may_make) {
+        err = hub_make(folder, &keys, keys_found);
+        if (!err)
+            err = ledger_open(ledger, &options);
+    }
+    return err;
+}
+
 bool check_hub(const char *folder, const struct promises *promises, char finding[FINDING_TEXT])
 {
     struct verify_report report;
-    struct ledger_keys keys;
     struct ledger *ledger = NULL;
-    const struct ledger_options options = {.folder = folder, .keys = &keys, .is_exclusive = true};
-    enum kith_err err = keys_read(folder, &keys);
+    enum kith_err err = hub_open(folder, !promises->is_ready, &ledger);
 
-    if (!err)
-        err = ledger_open(&ledger, &options);
     if (err)
-        return !promises->is_ready || found(finding, "cannot be opened: %s", error_name(err));
+        return found(finding, "cannot be opened: %s", error_name(err));
     err = ledger_check(ledger, NULL, &report);
     bool is_good = is_sound(err, &report, finding) && hub_keeps(ledger, promises, finding) &&
                    hub_goes_on(ledger, finding);
@@ -242,11 +268,16 @@ bool check_laptop(const char *folder, const uint8_t key[static KEY_BYTES],
     struct verify_report report;
     struct replica *replica;
     struct kept kept = {.unsent = 0};
-    const struct replica_options options = {.folder = folder, .key = key};
+    struct replica_options options = {.folder = folder, .key = key};
     enum kith_err err = replica_open(&replica, &options);
 
+    /* What joining does about a home whose making was interrupted. */
+    if (err == KITH_NOT_FOUND && !promises->is_ready) {
+        options.is_new = true;
+        err = replica_open(&replica, &options);
+    }
     if (err)
-        return !promises->is_ready || found(finding, "cannot be opened: %s", error_name(err));
+        return found(finding, "cannot be opened: %s", error_name(err));
     err = replica_check(replica, &report);
     bool is_good = is_sound(err, &report, finding) && vault_is_there(folder, promises, finding) &&
                    device_keeps(replica, promises, &kept, finding) &&

@@ -144,5 +144,21 @@ def kills_lose_nothing_that_was_saved(lab):
     sound(hub, ana, rosa)
 
 
+def a_home_of_which_there_is_only_the_vault_is_made_to_its_end(lab):
+    founder = lab.found(lab.hub())
+    ana = lab.laptop("ana")
+    code = founder.json("invite", "--person", "Ana Silva", "--role", "specialist")["code"]
+    expect(ana.run("join", code[:-1] + ("a" if code[-1] != "a" else "b")).code != 0, "not with a code like that")
+    for name in ("data.mdb", "lock.mdb"):
+        os.unlink(os.path.join(ana.home, name))
+    opened = ana.run("status")
+    expect(opened.code != 0 and "kith join CODE" in opened.err, "it says what to do: " + opened.err)
+    ana.ok("join", code)
+    ana.ok("unlock")
+    ana.ok("participant", "add", "name=Maria Lopez")
+    ana.sync()
+    ana.ok("verify")
+
+
 if __name__ == "__main__":
-    main([kills_lose_nothing_that_was_saved])
+    main([kills_lose_nothing_that_was_saved, a_home_of_which_there_is_only_the_vault_is_made_to_its_end])
