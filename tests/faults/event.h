@@ -15,7 +15,7 @@
 
 #define RECORD_FOLDER "KITH_RECORD_FOLDER"   /* which folder, without a link in its path */
 #define RECORD_LOG    "KITH_RECORD_LOG"      /* where the log is */
-#define RECORD_DELAY  "KITH_RECORD_DELAY_MS" /* how long a sync takes more */
+#define RECORD_DELAY  "KITH_RECORD_DELAY_MS" /* how long every other commit's syncs take more */
 
 enum event_kind {
     EVENT_MADE = 1,        /* file, its name: or it was there already */
@@ -37,6 +37,7 @@ struct event {
     uint64_t file; /* the number that the file system gave it */
     uint64_t at;
     uint64_t len;
+    uint64_t when; /* nanoseconds of the clock that all processes share and nobody sets */
 };
 
 #endif

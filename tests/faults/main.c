@@ -5,12 +5,12 @@
  *
  *   power key HOME PASSPHRASE-FILE KEY-FILE          opens a home once: its data key, for the rest
  *   power mark HOME KEY-FILE LAPTOP-LOG HUB-LOG      writes down what is promised now; - for none
- *   power try hub|laptop LOG KEY-FILE|- COUNT SEED FOLDER [syncs|through|all]
- *   power image hub|laptop LOG KEY-FILE|- POINT:VARIANT SEED FOLDER [...]     leaves one image
- * there
+ *   power device HOME KEY-FILE                       its number
+ *   power tell hub|laptop LOG KEY-FILE|- DEVICE FOLDER TOLD     what the other side knows, and when
+ *   power try hub|laptop LOG KEY-FILE|- COUNT SEED FOLDER TOLD|- nothing|syncs|through|all
+ *   power image hub|laptop LOG KEY-FILE|- POINT:VARIANT SEED FOLDER TOLD|- ...   leaves one there
  *
- * The last word names what is neglected from the first promise on: a control, which must find
- * losses.
+ * The last word names what is neglected once all is ready: a control, which must find losses.
  */
 #include <inttypes.h>
 #include <sodium.h>
@@ -26,7 +26,8 @@
 
 static int misused(void)
 {
-    (void)fputs("usage: power key|mark|ready|try|image ... (see tests/faults/main.c)\n", stderr);
+    (void)fputs("usage: power key|mark|device|tell|try|image ... (see tests/faults/main.c)\n",
+                stderr);
     return 2;
 }
 
@@ -86,7 +87,18 @@ static int command_mark(char **argv)
 
     if (err)
         return failed(argv[1], err);
-    promises_write(argv[0], key, argv[2], argv[3]);
+    promises_write(argv[0], key, promise_now(), argv[2], argv[3]);
+    return 0;
+}
+
+static int command_device(char **argv)
+{
+    uint8_t key[KEY_BYTES];
+    enum kith_err err = key_read(argv[1], key);
+
+    if (err)
+        return failed(argv[1], err);
+    (void)printf("%" PRIu32 "\n", promise_device(argv[0], key));
     return 0;
 }
 
@@ -102,27 +114,44 @@ static int neglect_read(const char *word, enum disk_neglect *neglect)
     return -1;
 }
 
-static int trial_read(int argc, char **argv, struct trial *trial)
+/* hub|laptop LOG KEY-FILE|- */
+static int subject_read(char **argv, struct trial *trial)
 {
-    *trial = (struct trial){.log = argv[1],
-                            .folder = argv[5],
-                            .is_hub = strcmp(argv[0], "hub") == 0,
-                            .count = strtoull(argv[3], NULL, 10),
-                            .seed = strtoull(argv[4], NULL, 10)};
+    *trial = (struct trial){.log = argv[1], .is_hub = strcmp(argv[0], "hub") == 0};
     if (!trial->is_hub && strcmp(argv[0], "laptop") != 0)
-        return -1;
-    if (argc > 6 && neglect_read(argv[6], &trial->neglect))
         return -1;
     return strcmp(argv[2], "-") == 0 || !key_read(argv[2], trial->key) ? 0 : -1;
 }
 
-static int command_try(int argc, char **argv)
+static int trial_read(char **argv, struct trial *trial)
+{
+    if (subject_read(argv, trial))
+        return -1;
+    trial->count = strtoull(argv[3], NULL, 10);
+    trial->seed = strtoull(argv[4], NULL, 10);
+    trial->folder = argv[5];
+    trial->told = strcmp(argv[6], "-") == 0 ? NULL : argv[6];
+    return neglect_read(argv[7], &trial->neglect);
+}
+
+static int command_tell(char **argv)
+{
+    struct trial trial;
+
+    if (subject_read(argv, &trial))
+        return misused();
+    trial.folder = argv[4];
+    trial_tell(&trial, (uint32_t)strtoul(argv[3], NULL, 10), argv[5]);
+    return 0;
+}
+
+static int command_try(char **argv)
 {
     struct trial trial;
     struct timespec began;
     struct timespec ended;
 
-    if (trial_read(argc, argv, &trial))
+    if (trial_read(argv, &trial))
         return misused();
     (void)clock_gettime(CLOCK_MONOTONIC, &began);
     trial_run(&trial);
@@ -135,30 +164,32 @@ static int command_try(int argc, char **argv)
     return trial.lost ? 1 : 0;
 }
 
-static int command_image(int argc, char **argv)
+static int command_image(char **argv)
 {
     struct trial trial;
     uint64_t point;
     unsigned variant;
 
-    if (sscanf(argv[3], "%" SCNu64 ":%u", &point, &variant) != 2 || trial_read(argc, argv, &trial))
+    if (sscanf(argv[3], "%" SCNu64 ":%u", &point, &variant) != 2 || trial_read(argv, &trial))
         return misused();
     return trial_image(&trial, point, variant) ? 0 : 1;
 }
 
+static const struct command {
+    const char *name;
+    int arguments;
+    int (*run)(char **argv);
+} commands[] = {
+    {"key", 3, command_key},   {"mark", 4, command_mark}, {"device", 2, command_device},
+    {"tell", 6, command_tell}, {"try", 8, command_try},   {"image", 8, command_image},
+};
+
 int main(int argc, char **argv)
 {
-    const char *command = argc > 1 ? argv[1] : "";
-
     if (seal_start())
         return failed("libsodium", KITH_MEMORY);
-    if (strcmp(command, "key") == 0 && argc == 5)
-        return command_key(argv + 2);
-    if (strcmp(command, "mark") == 0 && argc == 6)
-        return command_mark(argv + 2);
-    if (strcmp(command, "try") == 0 && (argc == 8 || argc == 9))
-        return command_try(argc - 2, argv + 2);
-    if (strcmp(command, "image") == 0 && (argc == 8 || argc == 9))
-        return command_image(argc - 2, argv + 2);
+    for (size_t i = 0; argc > 1 && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0 && argc - 2 == commands[i].arguments)
+            return commands[i].run(argv + 2);
     return misused();
 }

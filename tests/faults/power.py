@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
@@ -22,7 +23,7 @@ from stage import DRAFT, day  # noqa: E402
 
 MARK = 9  # EVENT_MARK
 VISIT, PARTICIPANT = 6, 3  # as they stand in the schema
-HUB_SYNC_MS = 20  # what a sync takes a disk: longer than it takes a laptop to hear of an early acknowledgement
+SYNC_MS = 15  # of every other commit: longer than it takes the other side to hear what is said too early
 NEGLECTS = ("all", "syncs", "through")
 ROUNDS = 4
 
@@ -43,15 +44,15 @@ class Recorder:
     def environment(self, folder):
         if folder not in self.logs:
             return None
-        delay = HUB_SYNC_MS if os.path.basename(folder).startswith("hub") else 0
         return dict(os.environ, LD_PRELOAD=os.path.join(BIN, "record.so"), KITH_RECORD_FOLDER=folder,
-                    KITH_RECORD_LOG=self.logs[folder], KITH_RECORD_DELAY_MS=str(delay))
+                    KITH_RECORD_LOG=self.logs[folder], KITH_RECORD_DELAY_MS=str(SYNC_MS),
+                    ASAN_OPTIONS="verify_asan_link_order=0")
 
     def mark(self, folder, line):
         if folder in self.logs:
             text = line.encode()
             with open(self.logs[folder], "ab", buffering=0) as log:
-                log.write(struct.pack("=IIQQQ", MARK, 0, 0, 0, len(text)) + text)
+                log.write(struct.pack("=IIQQQQ", MARK, 0, 0, 0, len(text), time.monotonic_ns()) + text)
 
 
 class Worker:
@@ -142,23 +143,34 @@ def work(lab, recorder, rounds):
     return data, home, ana.key
 
 
-def rebuild(kind, log, key, count, seed, folder, neglect="nothing"):
-    done = subprocess.run([BIN + "/power", "try", kind, log, key, str(count), str(seed), folder, neglect],
+def tell(recorder, data, home, key):
+    """What each side knew of the other, commit by commit and by the clock: for the hub, for the laptop."""
+    device = power("device", home, key).strip()
+    images = os.path.join(recorder.lab.folder, "images")
+    os.mkdir(images, 0o700)
+    told = data + ".told", home + ".told"
+    power("tell", "laptop", recorder.log(home), key, device, images, told[0])
+    power("tell", "hub", recorder.log(data), "-", device, images, told[1])
+    return told
+
+
+def rebuild(kind, log, key, count, seed, folder, told, neglect="nothing"):
+    done = subprocess.run([BIN + "/power", "try", kind, log, key, str(count), str(seed), folder, told, neglect],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     expect(done.returncode < 2, done.stderr)
     return json.loads(done.stdout), done.stderr
 
 
-def cut(lab, kind, log, key, count, seed):
+def cut(lab, kind, log, key, count, seed, told):
     folder = os.path.join(lab.folder, "images-" + kind)
     os.mkdir(folder)
-    told, findings = rebuild(kind, log, key, count, seed, folder)
+    found, findings = rebuild(kind, log, key, count, seed, folder, told)
     print("%s: %d images at %d points, %d with a loss, in %.1f s" %
-          (kind, told["images"], told["points"], told["lost"], told["seconds"]), flush=True)
-    expect(told["images"] >= count, "only %d images of %d" % (told["images"], count))
-    expect(told["lost"] == 0, "seed %d: %s" % (seed, findings))
+          (kind, found["images"], found["points"], found["lost"], found["seconds"]), flush=True)
+    expect(found["images"] >= count, "only %d images of %d" % (found["images"], count))
+    expect(found["lost"] == 0, "seed %d: %s" % (seed, findings))
     for neglect in NEGLECTS:
-        control, _ = rebuild(kind, log, key, max(count // 20, 60), seed, folder, neglect)
+        control, _ = rebuild(kind, log, key, max(count // 20, 60), seed, folder, told, neglect)
         print("%s, control, neglecting %s: %d images, %d with a loss" %
               (kind, neglect, control["images"], control["lost"]), flush=True)
         expect(control["lost"] > 0, "the control that neglects %s found nothing" % neglect)
@@ -169,8 +181,9 @@ def power_cuts(lab, count, rounds=ROUNDS):
     recorder = Recorder(lab)
     data, home, key = work(lab, recorder, rounds)
     seed = chance.randrange(1 << 32)
-    for kind, log, opened_with in (("hub", recorder.log(data), "-"), ("laptop", recorder.log(home), key)):
-        cut(lab, kind, log, opened_with, count // 2, seed)
+    for_hub, for_laptop = tell(recorder, data, home, key)
+    cut(lab, "hub", recorder.log(data), "-", count // 2, seed, for_hub)
+    cut(lab, "laptop", recorder.log(home), key, count // 2, seed, for_laptop)
 
 
 def power_cuts_lose_nothing(lab):

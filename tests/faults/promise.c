@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "daemon/keys.h"
 #include "protocol/invite.h"
 #include "store/file.h"
+#include "store/hub_rows.h"
+#include "store/ledger_internal.h"
 #include "store/replica.h"
 #include "tests/faults/event.h"
 
@@ -130,36 +134,82 @@ bool vault_hash(const char *home, uint8_t hash[static HASH_BYTES])
     return !err;
 }
 
-static void mark(int log, const char *line)
+uint64_t promise_now(void)
 {
-    struct event event = {.kind = EVENT_MARK, .len = strlen(line)};
+    struct timespec at;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    return (uint64_t)at.tv_sec * 1000000000 + (uint64_t)at.tv_nsec;
+}
+
+/* Where marks go, and of when they are. */
+struct marks {
+    int log; /* -1: nowhere */
+    uint64_t when;
+};
+
+static struct marks marks_open(const char *path, uint64_t when)
+{
+    struct marks marks = {.log = -1, .when = when};
+
+    if (strcmp(path, "-") == 0)
+        return marks;
+    marks.log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (marks.log < 0)
+        fail("cannot be opened", path);
+    return marks;
+}
+
+static void mark(const struct marks *marks, const char *line)
+{
+    struct event event = {.kind = EVENT_MARK, .len = strlen(line), .when = marks->when};
     const struct iovec parts[] = {
         {.iov_base = &event, .iov_len = sizeof event},
         {.iov_base = (void *)(uintptr_t)line, .iov_len = event.len},
     };
 
-    if (log >= 0 && writev(log, parts, 2) != (ssize_t)(sizeof event + event.len))
+    if (marks->log >= 0 && writev(marks->log, parts, 2) != (ssize_t)(sizeof event + event.len))
         fail("a mark could not be written", line);
 }
 
-static void mark_chain(int log, const uint8_t circle[static ID_BYTES], uint32_t device, uint64_t n,
-                       const uint8_t head[static HASH_BYTES])
+static void mark_chain(const struct marks *marks, const struct promised_chain *chain)
 {
-    char circle_text[HEX_TEXT];
-    char head_text[HEX_TEXT];
+    char circle[HEX_TEXT];
+    char head[HEX_TEXT];
     char line[LINE_ROOM];
 
-    (void)sodium_bin2hex(circle_text, sizeof circle_text, circle, ID_BYTES);
-    (void)sodium_bin2hex(head_text, sizeof head_text, head, HASH_BYTES);
-    (void)snprintf(line, sizeof line, "chain %s %" PRIu32 " %" PRIu64 " %s", circle_text, device, n,
-                   head_text);
-    if (n > 0)
-        mark(log, line);
+    (void)sodium_bin2hex(circle, sizeof circle, chain->circle, ID_BYTES);
+    (void)sodium_bin2hex(head, sizeof head, chain->head, HASH_BYTES);
+    (void)snprintf(line, sizeof line, "chain %s %" PRIu32 " %" PRIu64 " %s", circle, chain->device,
+                   chain->n, head);
+    if (chain->n > 0)
+        mark(marks, line);
 }
 
-static void mark_circle(struct store_txn *txn, uint32_t number, uint32_t own, int laptop, int hub)
+static void mark_received(const struct marks *marks, const uint8_t circle[static ID_BYTES],
+                          const struct chain_row *row)
 {
-    static const uint8_t unknown[HASH_BYTES];
+    struct promised_chain chain = {.device = row->device, .n = row->received};
+
+    memcpy(chain.circle, circle, ID_BYTES);
+    if (row->number != CHAIN_OWN)
+        memcpy(chain.head, row->head, HASH_BYTES);
+    mark_chain(marks, &chain);
+}
+
+static void mark_receipt(const struct marks *marks, const uint8_t circle[static ID_BYTES],
+                         uint32_t own, const struct receipt_row *receipt)
+{
+    struct promised_chain chain = {.device = own, .n = receipt->n};
+
+    memcpy(chain.circle, circle, ID_BYTES);
+    memcpy(chain.head, receipt->head, HASH_BYTES);
+    mark_chain(marks, &chain);
+}
+
+static void mark_circle(struct store_txn *txn, uint32_t number, uint32_t own,
+                        const struct marks *laptop, const struct marks *hub)
+{
     struct circle_row row;
     struct receipt_row receipt;
     uint32_t count;
@@ -167,20 +217,21 @@ static void mark_circle(struct store_txn *txn, uint32_t number, uint32_t own, in
     device_circle_get(txn, number, &row);
     const struct chain_row *chains = device_chains(txn, number, &count);
     for (uint32_t i = 0; i < count; i++)
-        mark_chain(laptop, row.circle.id, chains[i].device, chains[i].received,
-                   chains[i].number == CHAIN_OWN ? unknown : chains[i].head);
+        mark_received(laptop, row.circle.id, &chains[i]);
     if (device_receipt_get(txn, number, &receipt))
-        mark_chain(hub, row.circle.id, own, receipt.n, receipt.head);
+        mark_receipt(hub, row.circle.id, own, &receipt);
     circle_clear(&row.circle);
     store_forget(txn);
 }
 
-static void mark_home(const char *home, int laptop)
+static void mark_home(const char *home, const struct marks *laptop)
 {
     uint8_t hash[HASH_BYTES];
     char hash_text[HEX_TEXT];
     char line[LINE_ROOM];
 
+    if (laptop->log < 0)
+        return;
     if (!vault_hash(home, hash))
         fail("no vault", home);
     (void)sodium_bin2hex(hash_text, sizeof hash_text, hash, sizeof hash);
@@ -189,38 +240,77 @@ static void mark_home(const char *home, int laptop)
     mark(laptop, "ready");
 }
 
-static int log_open(const char *path)
-{
-    if (strcmp(path, "-") == 0)
-        return -1;
-    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log < 0)
-        fail("cannot be opened", path);
-    return log;
-}
-
-void promises_write(const char *home, const uint8_t key[static KEY_BYTES], const char *laptop_log,
-                    const char *hub_log)
+static struct replica *home_open(const char *home, const uint8_t key[static KEY_BYTES])
 {
     struct replica *replica;
     const struct replica_options options = {.folder = home, .key = key};
-    int laptop = log_open(laptop_log);
-    int hub = log_open(hub_log);
-    char line[LINE_ROOM];
 
     if (replica_open(&replica, &options))
         fail("cannot be opened", home);
+    return replica;
+}
+
+uint32_t promise_device(const char *home, const uint8_t key[static KEY_BYTES])
+{
+    struct replica *replica = home_open(home, key);
+    uint32_t device = replica_identity(replica)->device;
+
+    replica_close(&replica);
+    return device;
+}
+
+void promises_write(const char *home, const uint8_t key[static KEY_BYTES], uint64_t when,
+                    const char *laptop_log, const char *hub_log)
+{
+    struct replica *replica = home_open(home, key);
+    struct marks laptop = marks_open(laptop_log, when);
+    struct marks hub = marks_open(hub_log, when);
+    char line[LINE_ROOM];
+
     (void)snprintf(line, sizeof line, "roster %" PRIu32, replica_roster(replica)->count);
-    mark(laptop, line);
-    mark(hub, line);
+    mark(&laptop, line);
+    mark(&hub, line);
     struct store_txn txn = store_begin(replica_store(replica), STORE_READ);
     uint32_t count = replica_circles(&txn);
     for (uint32_t number = 1; number <= count; number++)
-        mark_circle(&txn, number, replica_identity(replica)->device, laptop, hub);
+        mark_circle(&txn, number, replica_identity(replica)->device, &laptop, &hub);
     if (store_commit(&txn))
         fail("cannot be read", home);
-    mark_home(home, laptop);
+    mark_home(home, &laptop);
     replica_close(&replica);
-    (void)close(laptop);
-    (void)close(hub);
+    (void)close(laptop.log);
+    (void)close(hub.log);
+}
+
+static void mark_hub_chain(const struct marks *laptop, struct store_txn *txn, uint32_t number,
+                           uint32_t device)
+{
+    struct chain_head head = hub_chain_head(txn, number, device);
+    struct promised_chain chain = {.device = device, .n = head.n};
+    struct circle circle;
+
+    hub_circle_get(txn, number, &circle);
+    memcpy(chain.circle, circle.id, ID_BYTES);
+    memcpy(chain.head, head.id, HASH_BYTES);
+    mark_chain(laptop, &chain);
+    circle_clear(&circle);
+}
+
+void promises_write_hub(const char *folder, uint32_t device, uint64_t when, const char *laptop_log)
+{
+    struct ledger_keys keys;
+    struct ledger *ledger = NULL;
+    const struct ledger_options options = {.folder = folder, .keys = &keys};
+
+    if (keys_read(folder, &keys) || ledger_open(&ledger, &options))
+        fail("cannot be opened", folder);
+    struct marks laptop = marks_open(laptop_log, when);
+    struct store_txn txn = store_begin(ledger->store, STORE_READ);
+    uint64_t count = store_count(&txn, TABLE_HUB_CIRCLE);
+    for (uint32_t number = 1; number <= count; number++)
+        mark_hub_chain(&laptop, &txn, number, device);
+    if (store_commit(&txn))
+        fail("cannot be read", folder);
+    ledger_close(&ledger);
+    (void)close(laptop.log);
 }

@@ -44,9 +44,14 @@ void promises_clear(struct promises *promises);
 
 /* The hash of a home's vault file; false if there is none. */
 bool vault_hash(const char *home, uint8_t hash[static HASH_BYTES]);
-/* Appends to the logs, unless they are "-", what the laptop of this home keeps, and what the hub
- * has signed for to it. */
-void promises_write(const char *home, const uint8_t key[static KEY_BYTES], const char *laptop_log,
-                    const char *hub_log);
+uint64_t promise_now(void);
+/* Appends to the logs, unless they are "-", as of `when` what the laptop of this home keeps, and
+ * what the hub has signed for to it. */
+void promises_write(const char *home, const uint8_t key[static KEY_BYTES], uint64_t when,
+                    const char *laptop_log, const char *hub_log);
+/* Appends which changes of a device a hub has: what that device may not lose any more. */
+void promises_write_hub(const char *folder, uint32_t device, uint64_t when, const char *laptop_log);
+/* The number of the device of a home. */
+uint32_t promise_device(const char *home, const uint8_t key[static KEY_BYTES]);
 
 #endif

@@ -11,10 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKERS_MAX  64
-#define FINDINGS_MAX 5
-#define IMAGE_S      30 /* what checking one may take at most */
-#define EXIT_UNABLE  2  /* of a process that cannot do its work; any other is an image's doing */
+#define WORKERS_MAX   64
+#define FINDINGS_MAX  5
+#define NEWS_VARIANTS 3
+#define IMAGE_S       30 /* what checking one may take at most */
+#define EXIT_UNABLE   2  /* of a process that cannot do its work; any other is an image's doing */
 
 struct entry {
     struct event event;
@@ -45,6 +46,7 @@ struct plan {
 struct walker {
     const struct trial *trial;
     struct recording recording;
+    struct recording told_marks; /* from beside the log, in the order of the clock */
     struct disk *disk;
     struct promises promises;
     struct plan plan;
@@ -56,6 +58,10 @@ struct walker {
     struct told *told;
     uint64_t certain; /* points, when counting */
     uint64_t uncertain;
+    const struct entry *entry; /* the one at hand */
+    bool is_news;              /* the other side was told something just before it */
+    uint32_t device;           /* when telling */
+    const char *to;
 };
 
 static void fail(const char *what, const char *which)
@@ -117,25 +123,58 @@ static uint64_t mixed(uint64_t seed, uint64_t point, unsigned variant)
 /* Follows the recording and calls `step` wherever the disk may differ from before. */
 typedef void at_point(struct walker *walker, uint64_t point);
 
+/* What was known before this event happened. */
+static void take_told(struct walker *walker, const struct entry *entry, size_t *next)
+{
+    const struct recording *told = &walker->told_marks;
+
+    for (; *next < told->count && told->entries[*next].event.when < entry->event.when; (*next)++)
+        promises_add(&walker->promises,
+                     bytes_of(told->entries[*next].bytes, told->entries[*next].event.len));
+}
+
 static void walk(struct walker *walker, at_point *step)
 {
     const struct entry *end = walker->recording.entries + walker->recording.count;
     uint64_t point = 0;
+    size_t told = 0;
+    size_t told_before;
 
     walker->disk = disk_new();
     for (const struct entry *entry = walker->recording.entries; entry < end; entry++) {
+        walker->entry = entry;
+        told_before = told;
+        take_told(walker, entry, &told);
+        walker->is_news = walker->is_news || told > told_before;
         if (entry->event.kind == EVENT_MARK)
             promises_add(&walker->promises, bytes_of(entry->bytes, entry->event.len));
         else
             disk_take(walker->disk, &entry->event, entry->bytes);
         if (walker->promises.is_ready)
             disk_neglect(walker->disk, walker->trial->neglect);
-        if (entry->event.kind != EVENT_SYNC_BEGUN)
+        if (entry->event.kind != EVENT_SYNC_BEGUN) {
             step(walker, point++);
+            walker->is_news = false;
+        }
         disk_settle(walker->disk);
     }
     disk_free(&walker->disk);
     promises_clear(&walker->promises);
+}
+
+static struct walker walker_new(const struct trial *trial)
+{
+    struct walker walker = {.trial = trial, .recording = recording_read(trial->log)};
+
+    if (trial->told)
+        walker.told_marks = recording_read(trial->told);
+    return walker;
+}
+
+static void walker_end(struct walker *walker)
+{
+    free(walker->recording.entries);
+    free(walker->told_marks.entries);
 }
 
 static void count_point(struct walker *walker, uint64_t point)
@@ -188,9 +227,12 @@ static void try_point(struct walker *walker, uint64_t point)
     bool is_unsettled = disk_is_unsettled(walker->disk);
     unsigned variants = is_unsettled ? plan->variants : 1;
 
+    /* Where somebody has just been told, too much may have been said: always looked at. */
+    if (is_unsettled && walker->is_news && variants < NEWS_VARIANTS)
+        variants = NEWS_VARIANTS;
     for (unsigned i = 0; i < variants; i++) {
         uint64_t drawn = mixed(~walker->trial->seed, point, i);
-        if ((uint32_t)drawn >= plan->chance)
+        if ((uint32_t)drawn >= plan->chance && !walker->is_news)
             continue;
         bool is_own =
             walker->image % walker->walkers == walker->number && walker->image >= walker->first;
@@ -286,9 +328,9 @@ void trial_run(struct trial *trial)
     static struct walker walkers[WORKERS_MAX];
     pid_t children[WORKERS_MAX];
     struct told *told = told_make();
-    struct walker walker = {
-        .trial = trial, .recording = recording_read(trial->log), .walkers = processors()};
+    struct walker walker = walker_new(trial);
 
+    walker.walkers = processors();
     walker.plan = plan_make(&walker);
     for (unsigned i = 0; i < walker.walkers; i++) {
         walkers[i] = walker;
@@ -302,6 +344,7 @@ void trial_run(struct trial *trial)
         trial->lost += told[i].lost;
     }
     trial->points = walker.certain + walker.uncertain;
+    walker_end(&walker);
 }
 
 static void leave_point(struct walker *walker, uint64_t point)
@@ -319,9 +362,43 @@ static void leave_point(struct walker *walker, uint64_t point)
 bool trial_image(struct trial *trial, uint64_t point, unsigned variant)
 {
     struct told told = {.point = point, .variant = variant};
-    struct walker walker = {.trial = trial, .recording = recording_read(trial->log), .told = &told};
+    struct walker walker = walker_new(trial);
 
+    walker.told = &told;
     (void)snprintf(walker.folder, sizeof walker.folder, "%s", trial->folder);
     walk(&walker, leave_point);
+    walker_end(&walker);
     return told.lost == 0;
+}
+
+/* The head of a store is written with each commit, last of all, and is less than a page. */
+static bool is_commit(const struct event *event)
+{
+    return (event->kind == EVENT_WRITTEN || event->kind == EVENT_WRITTEN_THROUGH) &&
+           event->len < SECTOR_BYTES;
+}
+
+static void tell_point(struct walker *walker, uint64_t point)
+{
+    const struct trial *trial = walker->trial;
+
+    (void)point;
+    if (!is_commit(&walker->entry->event) || !walker->promises.is_ready)
+        return;
+    disk_image(walker->disk, 0, 1, walker->folder);
+    if (trial->is_hub)
+        promises_write_hub(walker->folder, walker->device, walker->entry->event.when, walker->to);
+    else
+        promises_write(walker->folder, trial->key, walker->entry->event.when, "-", walker->to);
+}
+
+void trial_tell(const struct trial *trial, uint32_t device, const char *to)
+{
+    struct walker walker = walker_new(trial);
+
+    walker.device = device;
+    walker.to = to;
+    (void)snprintf(walker.folder, sizeof walker.folder, "%s", trial->folder);
+    walk(&walker, tell_point);
+    walker_end(&walker);
 }

@@ -13,6 +13,7 @@
 
 struct trial {
     const char *log;
+    const char *told;   /* marks beside the log, with their place by the clock; NULL for none */
     const char *folder; /* for images: each process has its own below it */
     bool is_hub;
     uint8_t key[KEY_BYTES]; /* of a laptop */
@@ -27,6 +28,9 @@ struct trial {
 
 /* Names the first findings on stderr. */
 void trial_run(struct trial *trial);
+/* Appends to `to` what each commit lets the other side know: of a hub, which changes of `device` it
+ * has; of a laptop, what the hub has signed for. */
+void trial_tell(const struct trial *trial, uint32_t device, const char *to);
 /* Leaves one image in `folder` and says what is found; false if anything is. */
 bool trial_image(struct trial *trial, uint64_t point, unsigned variant);
 
