@@ -356,6 +356,7 @@ static enum kith_err sync_begin(struct kith *kith, struct kith_sync_report *repo
                                 bool *is_renewed)
 {
     kith->detail[0] = '\0';
+    *is_renewed = false;
     memset(report, 0, sizeof *report);
     if (replica_identity(kith->replica)->device == 0)
         return home_fail(kith, KITH_UNKNOWN_DEVICE,
@@ -429,7 +430,7 @@ int kith_unsent(struct kith *kith, uint64_t *changes, bool *is_urgent)
 int kith_status(struct kith *kith, struct kith_status *status)
 {
     struct replica_counts counts;
-    struct hub_state hub;
+    struct hub_state hub = {0};
     enum kith_err err = replica_counts(kith->replica, &counts);
 
     kith->detail[0] = '\0';
@@ -459,7 +460,7 @@ int kith_status(struct kith *kith, struct kith_status *status)
 
 int kith_heartbeat(struct kith *kith, uint64_t now_ms, uint64_t *last_ms, bool *is_frozen)
 {
-    struct hub_state hub;
+    struct hub_state hub = {0};
     enum kith_err err = heartbeat_last(kith, last_ms);
 
     kith->detail[0] = '\0';

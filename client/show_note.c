@@ -157,7 +157,9 @@ static enum kith_err show_steps(struct note_shower *on)
 
 static char op_sign(enum op_kind kind)
 {
-    return kind == OP_DROP ? '-' : kind == OP_ADD || kind == OP_APPEND ? '+' : '=';
+    if (kind == OP_DROP)
+        return '-';
+    return (char)(kind == OP_ADD || kind == OP_APPEND ? '+' : '=');
 }
 
 static enum kith_err show_late(struct note_shower *on)

@@ -191,6 +191,9 @@ static void connection_write(struct connection *connection, struct bytes bytes)
     note_progress(connection);
 }
 
+/* Letting one in may turn another away, which is driven once more to say so: no further than that.
+ * NOLINTBEGIN(misc-no-recursion) */
+
 /* Only this device can have written a message after message 2, and only now. */
 static void note_proof(struct connection *connection)
 {
@@ -481,6 +484,8 @@ void connection_turn_away(struct connection *connection, enum turn_reason reason
     session_hub_turn_away(&connection->session, hub_retry_s(connection->hub));
     connection_drive(connection);
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 void connection_notify(struct connection *connection)
 {

@@ -218,6 +218,8 @@ static bool key_fits(const struct climb *climb, struct bytes key)
            (climb->floor.len == 0 || key_order(climb->kind, climb->floor, key) <= 0);
 }
 
+/* Recursion ends: a table's tree has no further trees, and a branch is one level nearer the leaves,
+ * of which there are DEPTH_MAX. NOLINTBEGIN(misc-no-recursion) */
 static void walk_tree(struct walker *walker, enum tree_kind kind, const struct tree *said);
 
 /* One node of a leaf; the view runs through its page's end. */
@@ -349,8 +351,6 @@ static bool tree_equal(const struct tree *a, const struct tree *b)
            a->entries == b->entries;
 }
 
-/* Recursion ends: a table's tree has no further trees, and a branch is one level nearer the leaves.
- */
 static void walk_tree(struct walker *walker, enum tree_kind kind, const struct tree *said)
 {
     struct climb climb = {.kind = kind, .said = *said};
@@ -367,6 +367,8 @@ static void walk_tree(struct walker *walker, enum tree_kind kind, const struct t
     if (!walker->err && !tree_equal(&climb.found, said))
         (void)fail(walker, said->root);
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 /* The greatest key of a tree of free pages: the transaction that last freed any. 0 if the tree is
  * empty or cannot be read. */

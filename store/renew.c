@@ -415,8 +415,8 @@ static enum kith_err renew_once(struct replica *replica, const struct renewal *r
 
     memset(heir->renewed, 0, sizeof *heir->renewed);
     replica_hub_get(&txn, &hub);
-    heir->txn = &txn;
-    heir->hub = &hub;
+    heir->txn = &txn; /* cppcheck-suppress autoVariables; for this transaction */
+    heir->hub = &hub; /* cppcheck-suppress autoVariables */
     for (uint32_t number = 1; number <= count && !txn.err; number++) {
         heir->names = (struct renewed_names){.old_device = replica->identity.device,
                                              .new_device = renewal->next.device};
@@ -431,6 +431,8 @@ static enum kith_err renew_once(struct replica *replica, const struct renewal *r
     device_meta_put(&txn, meta_identity, bytes_of(row, sizeof row));
     device_meta_put(&txn, meta_next, bytes_of(NULL, 0));
     seal_wipe(row, sizeof row);
+    heir->txn = NULL;
+    heir->hub = NULL;
     return store_commit(&txn);
 }
 

@@ -255,8 +255,10 @@ enum kith_err replica_unsent(struct replica *replica, struct unsent_run **runs, 
 
     *count = 0;
     *runs = calloc((size_t)circles + 1, sizeof **runs);
-    if (!*runs)
-        store_fail(&txn, KITH_MEMORY);
+    if (!*runs) {
+        store_abort(&txn);
+        return KITH_MEMORY;
+    }
     for (uint32_t number = 1; number <= circles && !txn.err; number++) {
         *count += unsent_of(&txn, number, &(*runs)[*count]);
         store_forget(&txn);

@@ -72,8 +72,10 @@ static int spawn_quietly(const char *const *arguments)
         (void)posix_spawn_file_actions_addopen(&files, fd, "/dev/null", O_RDWR, 0);
     (void)posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-    int code = posix_spawn(&child, "/proc/self/exe", &files, &attributes,
-                           (char *const *)(uintptr_t)arguments, environ);
+    int code =
+        posix_spawn(&child, "/proc/self/exe", &files, &attributes,
+                    (char *const *)(uintptr_t)arguments, /* NOLINT(performance-no-int-to-ptr) */
+                    environ);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&files);
     return code;

@@ -41,7 +41,7 @@ static void help_common(FILE *out)
 {
     (void)fputs("\nBefore or after any command:\n", out);
 #define COMMON_ROW(option, value, help)                                                            \
-    (void)fprintf(out, "  %-24s %s\n", *(value) ? option " " value : option, help);
+    (void)fprintf(out, "  %-24s %s\n", *(value) ? option " " value : (option), help);
     COMMON_OPTIONS(COMMON_ROW)
 #undef COMMON_ROW
 }

@@ -153,7 +153,7 @@ static enum exit_code forgot_take(struct cli *cli, const char *path, const char 
 {
     struct passphrase passphrase = {0};
     uint8_t answer[KITH_RECOVERY_MAX];
-    size_t len;
+    size_t len = 0;
     enum exit_code done = file_take(path, answer, &len);
 
     if (!done)
@@ -217,7 +217,7 @@ enum exit_code recovery_answer(struct cli *cli, const struct arguments *argument
     const char *check = arguments_option(arguments, "--check");
     uint8_t request[KITH_RECOVERY_MAX];
     uint8_t answer[KITH_RECOVERY_MAX];
-    size_t len;
+    size_t len = 0;
     size_t answer_len = 0;
     struct kith_asker asker;
     enum exit_code done = file_take(arguments->words[0], request, &len);

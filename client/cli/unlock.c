@@ -61,7 +61,7 @@ enum exit_code unlock_home(struct cli *cli, const struct arguments *arguments, u
 enum exit_code sync_unlock(struct cli *cli, const struct arguments *arguments)
 {
     uint32_t minutes;
-    bool is_new;
+    bool is_new = false;
     char sentence[96];
     enum exit_code done = unlock_home(cli, arguments, &minutes, &is_new);
 

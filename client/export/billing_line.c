@@ -169,7 +169,7 @@ static size_t add_derived(const struct filler *filler, const char **modifiers, s
 
 static void fill_modifiers(struct filler *filler)
 {
-    const char *modifiers[MODIFIERS_READ_MAX];
+    const char *modifiers[MODIFIERS_READ_MAX] = {NULL};
     size_t count = 0;
     uint32_t elements;
     const struct merge_register *regs =

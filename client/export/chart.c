@@ -63,7 +63,7 @@ static int compare_texts(const void *a, const void *b)
 
 static void take_diagnoses(struct chart_reader *reader)
 {
-    const char *codes[DIAGNOSES_READ_MAX];
+    const char *codes[DIAGNOSES_READ_MAX] = {NULL};
     size_t read = 0;
     uint32_t count;
     const struct bytes *elements =

@@ -52,7 +52,7 @@ static void label(const struct page *page, const char *name)
 
     (void)snprintf(shown, sizeof shown, "%s", name);
     for (char *at = shown; *at; at++)
-        *at = *at == '_' ? ' ' : *at;
+        *at = (char)(*at == '_' ? ' ' : *at);
     if (shown[0] >= 'a' && shown[0] <= 'z')
         shown[0] = (char)(shown[0] - 'a' + 'A');
     text(page, shown);

@@ -20,6 +20,7 @@ static bool line_parse(const char *text, struct claim_line *line)
     unsigned frequency;
     int end = 0;
 
+    /* Nine digits fit. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(text, "%9u %1u %9" SCNd64 " %9" SCNd64 " %32[0-9a-f]%n", &line->version, &frequency,
                &line->minutes, &line->units_tenths, line->print, &end) != 5 ||
         text[end] != '\0' || strlen(line->print) != CLAIM_PRINT_HEX || line->version == 0 ||
@@ -72,8 +73,13 @@ static enum kith_err save_run(struct kith *kith, const struct claim_entry *entri
     struct edit *edits = calloc(count, sizeof *edits);
     struct buffer *values = calloc(count, sizeof *values);
     char text[CLAIM_TEXT_MAX];
-    enum kith_err err = edits && values ? KITH_OK : KITH_MEMORY;
+    enum kith_err err = KITH_OK;
 
+    if (!edits || !values) {
+        free(values);
+        free(edits);
+        return KITH_MEMORY;
+    }
     for (uint32_t i = 0; !err && i < count; i++) {
         buffer_init(&values[i], CLAIM_VALUE_MAX);
         line_text(&entries[i].line, text);
@@ -87,7 +93,7 @@ static enum kith_err save_run(struct kith *kith, const struct claim_entry *entri
     }
     if (!err)
         err = home_save(kith, entries[0].circle, edits, count);
-    for (uint32_t i = 0; values && i < count; i++)
+    for (uint32_t i = 0; i < count; i++)
         if (values[i].max)
             buffer_clear(&values[i]);
     free(values);

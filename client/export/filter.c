@@ -38,8 +38,10 @@ static int start(const char *const *command, int in_fd, int out_fd, pid_t *child
     if (!number)
         number = posix_spawn_file_actions_adddup2(&actions, out_fd, STDOUT_FILENO);
     if (!number)
-        number = posix_spawnp(child, command[0], &actions, NULL, (char *const *)(uintptr_t)command,
-                              environ);
+        number =
+            posix_spawnp(child, command[0], &actions, NULL,
+                         (char *const *)(uintptr_t)command, /* NOLINT(performance-no-int-to-ptr) */
+                         environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     return number;
 }

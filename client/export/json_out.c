@@ -127,8 +127,8 @@ void json_out_base64(struct json_out *out, const char *name, struct bytes conten
         group |= left > 1 ? (uint32_t)content.ptr[i + 1] << 8 : 0;
         group |= left > 2 ? content.ptr[i + 2] : 0;
         const char four[] = {digits[group >> 18], digits[group >> 12 & 63],
-                             left > 1 ? digits[group >> 6 & 63] : '=',
-                             left > 2 ? digits[group & 63] : '='};
+                             (char)(left > 1 ? digits[group >> 6 & 63] : '='),
+                             (char)(left > 2 ? digits[group & 63] : '=')};
         buffer_add(out->buffer, four, sizeof four);
     }
     put(out, "\"");
