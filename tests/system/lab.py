@@ -284,6 +284,20 @@ def seeded():
     return random.Random(seed)
 
 
+class Aim:
+    """When to kill, so that about half of the kills fall into the middle of what is killed: machines differ, and so do
+    the minutes of one machine."""
+
+    def __init__(self, chance, first_s):
+        self.chance, self.usual_s = chance, first_s
+
+    def wait(self):
+        time.sleep(self.chance.uniform(0, 2 * self.usual_s))
+
+    def learn(self, was_in_the_middle):
+        self.usual_s = min(max(self.usual_s * (1.1 if was_in_the_middle else 0.9), 0.0005), 2)
+
+
 def expect(condition, text):
     if not condition:
         raise Failed(text)

@@ -5,7 +5,7 @@ KILLS=N, SEED=N."""
 import os
 import time
 
-from lab import expect, main, seeded, sound
+from lab import Aim, expect, main, seeded, sound
 
 KILLS = int(os.environ.get("KILLS", "50"))
 SAVES_A_KILL = 3  # of each of the two who write
@@ -27,7 +27,9 @@ class Writer:
 
     def end(self):
         self.syncing.communicate(timeout=60)
-        self.interrupted += self.syncing.returncode != 0
+        was_interrupted = self.syncing.returncode != 0
+        self.interrupted += was_interrupted
+        return was_interrupted
 
     def unsent(self):
         return self.laptop.status()["unsent"]
@@ -45,17 +47,16 @@ def kills_lose_nothing_and_double_nothing(lab):
     before = hub.stats()["changes"]
     started = time.monotonic()
     ana.sync()
-    sync_s = time.monotonic() - started  # machines differ: a kill must fall into a sync on each
+    aim = Aim(chance, time.monotonic() - started)
     writers = Writer(ana, maria), Writer(rosa, maria)
     for turn in range(KILLS):
         for writer in writers:
             writer.save(turn)
         for writer in writers:
             writer.begin()
-        time.sleep(chance.uniform(0, 2 * sync_s))
+        aim.wait()
         hub.kill()
-        for writer in writers:
-            writer.end()
+        aim.learn(any([writer.end() for writer in writers]))
         hub.start()
         saved = sum(len(writer.visits) for writer in writers)
         acknowledged = saved - sum(writer.unsent() for writer in writers)

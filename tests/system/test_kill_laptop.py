@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from lab import expect, main, seeded, sound
+from lab import Aim, expect, main, seeded, sound
 from stage import DRAFT, Agency, day
 
 KILLS = int(os.environ.get("KILLS", "300"))
@@ -26,20 +26,21 @@ class Diary:
         self.known = {}  # id: [purpose, response, state]
         self.unsure = set()  # purposes of visits that may be there
         self.number = 0
-        self.usual_s = {}
+        self.aims = {}  # of each step
         self.interrupted = 0
 
     def killed(self, step, *arguments):
         """What it printed, if it got so far, and whether it said that all is done."""
         beside = self.ana.start("sync") if self.chance.randrange(3) == 0 else None
         process = self.ana.start(*arguments, "--json")
-        time.sleep(self.chance.uniform(0, 2 * self.usual_s[step]))
+        self.aims[step].wait()
         process.kill()
         if beside:
             beside.kill()
             beside.communicate(timeout=60)
         out, err = process.communicate(timeout=60)
         expect(process.returncode in (0, -signal.SIGKILL), "kith %s: %d: %s" % (step, process.returncode, err))
+        self.aims[step].learn(process.returncode != 0)
         self.interrupted += process.returncode != 0
         return out, process.returncode == 0
 
@@ -109,7 +110,7 @@ class Diary:
         return there
 
     def measure(self):
-        """Machines differ: a kill must fall into the middle of each step on each."""
+        """How long each step takes without a kill."""
         visit = None
         for step in ("add", "edit", "sign", "sync"):
             fields = ["%s=%s" % item for item in self.fields().items()]
@@ -117,7 +118,7 @@ class Diary:
                          "sign": ("visit", "sign", visit), "sync": ("sync",)}[step]
             started = time.monotonic()
             out = self.ana.ok(*arguments, "--json")
-            self.usual_s[step] = time.monotonic() - started
+            self.aims[step] = Aim(self.chance, time.monotonic() - started)
             if step == "add":
                 visit = self.id_of(out)
         self.known[visit] = self.view(self.ana.json("visit", "show", visit))
