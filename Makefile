@@ -38,12 +38,13 @@ daemon  := $(wildcard daemon/*.c)
 helpers := $(filter-out tests/unit/test_% tests/unit/faults.c,$(wildcard tests/unit/*.c))
 replays := $(patsubst tests/fuzz/%.c,$(out)/replay/%,$(wildcard tests/fuzz/fuzz_*.c))
 units   := $(patsubst tests/unit/%.c,$(out)/tests/%,$(wildcard tests/unit/test_*.c))
+valgrinded := wire message payload merge note channel session websocket http invite config bundle recovery compress csv html json
 objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible tidy lint format fuzz fuzz-coverage fuzzers sanitize dictionary \
-	vectors install install-built deb check-packages clean help
+.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible coverage tidy lint \
+	format fuzz fuzz-coverage fuzzers sanitize threads valgrind dictionary vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
 
@@ -124,8 +125,29 @@ reproducible: ## build the tree twice, in two places, and compare every byte of 
 	@deploy/setup/packages.sh build
 	@tests/tidy/reproducible.sh $(CC)
 
+coverage: ## which lines every test together reaches, by file; TEST=NAME for some
+	@deploy/setup/packages.sh check
+	@find build/coverage -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) -s -j$$(nproc) out=build/coverage CFLAGS='--coverage -O1 -fprofile-update=atomic' LDFLAGS=--coverage programs $(units) \
+		$(replays) build/coverage/sim build/coverage/power build/coverage/record.so build/coverage/vectors build/coverage/bench
+	@KITH_BIN=build/coverage SIM_SEEDS=500 python3 tests/run.py build/coverage $(TEST) || true
+	@python3 tests/tidy/coverage.py build/coverage
+
 sanitize: ## every test under AddressSanitizer and UBSan
 	@$(MAKE) check SAN=address,undefined
+
+threads: ## what several threads share, under ThreadSanitizer: the committer, the hub, whole syncs
+	@$(MAKE) -j$$(nproc) SAN=thread programs build/thread/tests/test_committer build/thread/tests/test_hub build/thread/tests/test_news
+	@KITH_BIN=build/thread python3 tests/run.py build/thread tests/test_committer tests/test_hub tests/test_news first_visit limits
+
+valgrind: ## the parsers, the sessions and the stores' rows under valgrind: no error, nothing lost
+	@deploy/setup/packages.sh lint
+	@$(MAKE) -j$$(nproc) $(addprefix $(out)/tests/test_,$(valgrinded))
+	@for test in $(valgrinded); do \
+		valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $(out)/tests/test_$$test \
+			>build/valgrind.log 2>&1 || { cat build/valgrind.log; exit 1; }; \
+		printf 'ok    %s\n' $$test; \
+	done
 
 dictionary: all ## train the compression dictionary anew: the same phrases give the same bytes
 	@$(MAKE) -j$$(nproc) $(out)/train

@@ -10,7 +10,7 @@ check="$build libcmocka-dev python3 faketime nginx-light caddy openssl weasyprin
 command -v npm >/dev/null || check="$check nodejs npm"
 deb="$build debhelper lintian"
 machine="$deb debootstrap systemd-container"
-lint="$check clang clang-format clang-tidy llvm cppcheck"
+lint="$check clang clang-format clang-tidy llvm cppcheck valgrind"
 
 case "${1:-}" in
 build) wanted=$build ;;
