@@ -409,6 +409,7 @@ def devices_are_turned_away(lab):
     with open(hub.path("/var/lib/kith/hub.conf"), "a") as file:
         file.write("handshakes_per_address_burst = 1\nhandshakes_per_address_rate = 1\n")
     hub.ok("systemctl restart kithd")
+    crew.machine("ana").run("kith unlock")  # or it would take a second for each to open the home
     for _ in range(3):
         crew.machine("ana").run("kith sync")
     hub.ok("systemctl restart kithd")
