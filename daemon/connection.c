@@ -550,6 +550,9 @@ static bool is_dribbling(const struct connection *connection, uint64_t now_ms)
         connection->is_greeting && !is_joining ? config->handshake_s : config->stall_s;
     uint64_t since_ms = connection->is_greeting ? connection->opened_ms : connection->partial_ms;
 
+    /* The loop may have had other work for longer than that. */
+    if (connection->is_greeting && !hub_has_listened(connection))
+        return false;
     return (connection->is_greeting || connection->partial_bytes > 0) &&
            now_ms - since_ms > 1000u * given_s + connection->partial_bytes;
 }

@@ -73,13 +73,17 @@ struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *pee
     return line;
 }
 
+bool hub_has_listened(const struct connection *connection)
+{
+    return connection->hub->listener.turns - connection->opened_turn >= HUB_DOOR_TURNS;
+}
+
 bool hub_is_crowded(const struct hub *hub)
 {
     const struct connection *oldest = hub->greeters;
 
     return oldest && hub->handshake_count >= hub->config.handshakes_max &&
-           (uv_now(&hub->loop) - oldest->opened_ms < HUB_DOOR_MS ||
-            hub->listener.turns - oldest->opened_turn < HUB_DOOR_TURNS);
+           (uv_now(&hub->loop) - oldest->opened_ms < HUB_DOOR_MS || !hub_has_listened(oldest));
 }
 
 static void sweep_connection(struct connection *connection)

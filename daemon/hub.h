@@ -111,6 +111,8 @@ bool hub_is_stopping(const struct hub *hub);
 /* One more connection of this address: its line of the tally, NULL if there are enough or the hub
  * stops. */
 struct tally_line *hub_admit(struct hub *hub, const struct sockaddr_storage *peer);
+/* Whether what somebody at the door had sent was read: a turn of the loop may take long. */
+bool hub_has_listened(const struct connection *connection);
 /* Whether the next connection is to wait: handshakes_max are at the door, and the oldest of them
  * may not have been heard yet. */
 bool hub_is_crowded(const struct hub *hub);
