@@ -64,6 +64,8 @@ struct bench_hub {
 /* Makes a hub in a folder of this name. */
 void bench_hub_init(struct bench_hub *hub, const struct bench *bench, const char *name,
                     char code[static KITH_CODE_TEXT]);
+/* Adds a line to its settings, which has no such line yet. Before it runs. */
+void bench_hub_set(const struct bench_hub *hub, const char *line);
 void bench_hub_run(struct bench_hub *hub);
 /* Does nothing if it is not running. */
 void bench_hub_stop(struct bench_hub *hub);

@@ -76,6 +76,16 @@ void bench_hub_init(struct bench_hub *hub, const struct bench *bench, const char
     code[code_len] = '\0';
 }
 
+void bench_hub_set(const struct bench_hub *hub, const char *line)
+{
+    char path[BENCH_PATH_MAX + 16];
+
+    (void)snprintf(path, sizeof path, "%s/hub.conf", hub->data);
+    FILE *file = fopen(path, "a");
+    if (!file || fprintf(file, "%s\n", line) < 0 || fclose(file))
+        bench_fail("the settings of the hub", 0);
+}
+
 void bench_hub_run(struct bench_hub *hub)
 {
     const char *const arguments[] = {"kithd", "run", "--data", hub->data, NULL};
