@@ -346,6 +346,12 @@ static void connection_lookup(struct connection *connection)
         return;
     }
     enum kith_err err = ledger_identify(hub->ledger, &visitor, psk);
+    if (!err && !flights_add(&hub->flights, channel_flight(&session->channel))) {
+        hub->metrics.replayed++;
+        session_hub_drop(session, KITH_HANDSHAKE);
+        seal_wipe(psk, sizeof psk);
+        return;
+    }
     if (!err && visitor.mode == CHANNEL_FOUND)
         session->hello.device = 1;
     if (!err && !let_in(connection))

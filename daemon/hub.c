@@ -472,6 +472,7 @@ enum kith_err hub_open(struct hub **opened, const char *folder, const struct con
     seal_random(&seed, sizeof seed);
     seal_random(&hub->chance, sizeof hub->chance);
     tally_init(&hub->tally, seed, &limits);
+    flights_init(&hub->flights);
     fit_files(hub);
     enum kith_err err = open_ledger(hub, folder);
     if (!err)

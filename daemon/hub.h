@@ -21,6 +21,7 @@
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/devices.h"
+#include "daemon/flights.h"
 #include "daemon/listener.h"
 #include "daemon/metrics.h"
 #include "daemon/reload.h"
@@ -62,6 +63,7 @@ struct hub {
     struct connection *fetchers; /* those that wait for a fetch, by `queue_next` */
     struct connection *last_fetcher;
     struct devices devices;
+    struct flights flights;
     uint32_t connection_count;
     uint32_t busiest_count; /* connections, since memory was given back */
     uint32_t session_count; /* devices that were let in */

@@ -179,6 +179,8 @@ static void add_histogram(struct buffer *out, const char *name, const char *sent
     X("gauge", "kithd_reading_paused", "1 while nothing is read because too much waits.",          \
       hub->is_holding, 1)                                                                          \
     X("counter", "kithd_connections_total", "Connections that came.", hub->metrics.accepted, 1)    \
+    X("counter", "kithd_replays_total", "First messages of a device that were said again.",        \
+      hub->metrics.replayed, 1)                                                                    \
     X("counter", "kithd_received_bytes_total", "Bytes from devices, as they came off the wire.",   \
       hub->metrics.bytes_in, 1)                                                                    \
     X("counter", "kithd_sent_bytes_total", "Bytes to devices, as they went onto the wire.",        \

@@ -55,6 +55,7 @@ struct metrics {
     uint64_t opened[CHANNEL_MODES];
     uint64_t closed[METRICS_ERRORS];  /* sessions, by how they ended */
     uint64_t refused[METRICS_ERRORS]; /* changes and entries */
+    uint64_t replayed;                /* first messages that had been let in before */
     uint64_t bytes_in;
     uint64_t bytes_out;
     uint64_t changes_in; /* stored for the first time */

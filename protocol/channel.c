@@ -113,6 +113,12 @@ const uint8_t *channel_peer(const struct channel *channel)
     return channel->is_open ? channel->peer : channel->handshake.remote_static;
 }
 
+const uint8_t *channel_flight(const struct channel *channel)
+{
+    assert(!channel->is_open);
+    return channel->handshake.hash;
+}
+
 uint64_t channel_received(const struct channel *channel)
 {
     return channel->is_open ? channel->transport.receive.nonce : 0;

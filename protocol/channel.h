@@ -89,5 +89,8 @@ uint64_t channel_sent(const struct channel *channel);
 
 /* The other side's static key: for the hub after message 1. */
 const uint8_t *channel_peer(const struct channel *channel);
+/* A hash of message 1 and of what it is for, for the hub until it answers: NOISE_HASH_BYTES, of the
+ * channel. */
+const uint8_t *channel_flight(const struct channel *channel);
 
 #endif

@@ -172,6 +172,8 @@ void session_hub_turn_away(struct session_hub *session, uint32_t retry_s);
 void session_hub_widen(struct session_hub *session);
 /* Ends it in order: what carries it brings no more, and nothing is owed. */
 void session_hub_finish(struct session_hub *session);
+/* Ends it without a word. */
+void session_hub_drop(struct session_hub *session, enum kith_err err);
 /* `lines`: ack_line_write's; `refusals`: whole REFUSED frames; signed by the shell. An error ends
  * the session. */
 struct session_answer {

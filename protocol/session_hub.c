@@ -97,6 +97,12 @@ void session_hub_finish(struct session_hub *session)
     session->state = HUB_CLOSED;
 }
 
+void session_hub_drop(struct session_hub *session, enum kith_err err)
+{
+    session->state = HUB_CLOSED;
+    session->err = err;
+}
+
 void session_hub_receive(struct session_hub *session, struct bytes in)
 {
     assert(in.len <= SESSION_READ_MAX);
