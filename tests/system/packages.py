@@ -278,6 +278,61 @@ def purged_without_data_nothing_is_left(_):
     expect(machine.files() == [], "nothing: %s" % machine.files())
 
 
+def last_stage(path):
+    """What the last stage of a Containerfile says: {instruction: [rest, ...]}."""
+    with open(path) as file:
+        text = file.read().replace("\\\n", " ")
+    stage = text[text.rindex("\nFROM "):]
+    said = {}
+    for line in stage.splitlines():
+        if line and not line.startswith("#"):
+            word, _, rest = line.partition(" ")
+            said.setdefault(word, []).append(rest.strip())
+    return said
+
+
+def the_container_makes_a_hub_and_serves_it(_):
+    """Its last stage, carried out on the base system by systemd-nspawn: cut off from the network, only its data writable."""
+    said, root, data = last_stage("deploy/Containerfile"), HERE + "/container", HERE + "/container-data"
+    for folder in (root, data):
+        shutil.rmtree(folder, ignore_errors=True)
+    checked("cp", "-a", HERE + "/base", root)
+    expect(said["COPY"][0].split()[-2:] == ["/src/build/deb/kithd_*.deb", "/tmp/"], said["COPY"])
+    os.makedirs(root + "/srv/deb")  # /tmp is the machine's own
+    shutil.copy("build/deb/kithd_%s_amd64.deb" % NEW, root + "/srv/deb")
+    for name in ("resolv.conf", "hosts"):
+        shutil.copy("/etc/" + name, root + "/etc/" + name)
+    unit = [] if os.path.exists("/run/systemd/system") else ["--keep-unit"]
+    inside = ["systemd-nspawn", "--quiet", "--register=no", *unit, "--directory", root,
+              "--resolv-conf=off", "--timezone=off", "--pipe"]
+    for command in said["RUN"]:
+        proxies = ["--setenv=%s=%s" % pair for pair in ENVIRONMENT.items() if "proxy" in pair[0]]
+        checked(*inside, *proxies, "sh", "-c", command.replace("/tmp/", "/srv/deb/"))
+    volume = said["VOLUME"][0]
+    shutil.copytree(root + volume, data)
+    checked("chroot", root, "chown", "--reference", volume, volume)
+    owner = os.stat(root + volume)
+    os.chown(data, owner.st_uid, owner.st_gid)
+    os.chmod(data, 0o700)
+    closed = [*inside, "--read-only", "--private-network", "--drop-capability=all", "--bind=%s:%s" % (data, volume),
+              "--user=" + said["USER"][0], *json.loads(said["ENTRYPOINT"][0])]
+    made = json.loads(checked(*closed, "init", "--data", volume, "--json"))
+    expect(made["founding_code"].startswith("kith1-"), made)
+    hub = subprocess.Popen([*closed, *json.loads(said["CMD"][0])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = hub.stdout.readline()
+        expect(line.startswith("listening 0.0.0.0:" + said["EXPOSE"][0]), line)
+        with open("/proc/%d/task/%d/children" % (hub.pid, hub.pid)) as children:
+            within = ["nsenter", "--target", children.read().split()[0], "--mount", "--pid", "--net", "--ipc", "--uts",
+                      "setpriv", "--reuid=" + said["USER"][0], "--regid=" + said["USER"][0], "--clear-groups"]
+        checked(*within, *json.loads(said["HEALTHCHECK"][0].partition(" ")[2]))
+    finally:
+        hub.terminate()
+        hub.communicate(timeout=60)
+        for folder in (root, data):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 if __name__ == "__main__":
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     sys.stdout.reconfigure(line_buffering=True)
@@ -285,4 +340,4 @@ if __name__ == "__main__":
           an_upgrade_keeps_data_settings_and_service, a_backup_is_made_as_its_unit_says,
           programs_build_against_the_library, removal_leaves_nothing_that_runs_and_all_data,
           purge_takes_the_settings_and_says_what_it_keeps, installed_again_the_hub_serves_what_was_kept,
-          purged_without_data_nothing_is_left])
+          purged_without_data_nothing_is_left, the_container_makes_a_hub_and_serves_it])
