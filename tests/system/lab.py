@@ -156,6 +156,10 @@ class Hub:
             self.process.stdout.close()
             self.process = None
 
+    def restart(self):
+        self.stop()
+        self.start()
+
     def stats(self):
         done = subprocess.run([BIN + "/kithd", "stats", "--data", self.data, "--json"],
                               capture_output=True, text=True)

@@ -188,6 +188,7 @@ def a_first_flight_counts_however_it_is_cut(lab):
     ways = [[len(flight)], [1], [3, 1, 50], [len(flight) - 1], [0, 2], [17]]
     for sizes in ways:
         for chunk in (1 << 20, 5, 1):
+            hub.restart()  # it has forgotten whom it let in
             with upgraded(hub) as web:
                 data = in_pieces(flight, sizes)
                 for at in range(0, len(data), chunk):
@@ -199,6 +200,7 @@ def a_first_flight_counts_however_it_is_cut(lab):
                 web.send(close_frame(1000))
                 expect(web.close_code() == 1000, "an orderly end")
     expect(hub.stats()["changes"] == changes, "a recording changes nothing")
+    hub.restart()
     with upgraded(hub) as web:
         web.send(frame(BINARY, flight) + frame(BINARY, os.urandom(100)))
         expect(web.read()[0] == BINARY and web.close_code() == 1008, "what cannot be decrypted ends it")
@@ -307,6 +309,7 @@ def a_silent_session_is_pinged(lab):
     hub.proxy.seen.clear()
     founder.sync()
     flight = first_messages(hub.proxy.seen)[0]
+    hub.restart()
     with Web(hub.port, 40) as web:
         web.upgrade()
         web.send(frame(BINARY, flight))
