@@ -229,14 +229,14 @@ class Crew:
     def replaced(self, name, commands):
         backup = '"$(ls -t %s/var/backups/kith/hub-* | head -n 1)"' % self.machine(name).root
         words = {"BACKUP": backup, **self.words}
-        text = re.sub(r"\b(%s)\b" % "|".join(words), lambda found: words[found.group(1)], commands)
         text = re.sub(r"(?:\b(new):)?(?<![\w.}])(/var/|/etc/|/run/kith/)",
-                      lambda found: self.machine(found.group(1) or name).root + found.group(2), text)
+                      lambda found: self.machine(found.group(1) or name).root + found.group(2), commands)
         for old, new in (("wss://hub.example.org", "wss://localhost:%d" % self.web_port), ("hub.example.org", "127.0.0.1"),
                          ("0.0.0.0", "127.0.0.1"), ("7580", str(self.port)), ("7581", str(self.metrics_port)),
                          ("kith forgot --answer", "kith forgot --new-passphrase-file %s --answer" % self.new_passphrase)):
             text = text.replace(old, new)
-        return text
+        # Last: a code or a number may have the digits of a port in it.
+        return re.sub(r"\b(%s)\b" % "|".join(words), lambda found: words[found.group(1)], text)
 
     def do(self, title, number, stops=True):
         """The block of that number of a section; what was said."""
