@@ -87,9 +87,10 @@ static void touched_clear(struct committer *committer)
 /* The state of a circle within this commit; number 0 and no entries if the circle is not known. */
 struct touched *touch_circle(struct committer *committer, const uint8_t id[static ID_BYTES])
 {
-    struct touched *last = committer->touched + committer->touched_count - 1;
+    struct touched *last =
+        committer->touched_count > 0 ? &committer->touched[committer->touched_count - 1] : NULL;
 
-    if (committer->touched_count > 0 && last->number && memcmp(last->circle.id, id, ID_BYTES) == 0)
+    if (last && last->number && memcmp(last->circle.id, id, ID_BYTES) == 0)
         return last;
     uint32_t number = hub_circle_number(&committer->txn, id);
     for (uint32_t i = committer->touched_count; number && i > 0; i--)

@@ -9,6 +9,7 @@
 static const uint8_t circle_id_bytes[ID_BYTES] = "a chart's circle";
 static const uint8_t filler[SIGNATURE_BYTES] =
     "sixty-four bytes of a signature, of a box or of anything at all";
+static const uint8_t longest_cursor[CURSOR_MAX] = "as long as a hub may make it";
 
 /* The one frame of a batch. */
 static struct frame only_frame(const struct buffer *batch)
@@ -82,7 +83,7 @@ static enum kith_err read_founding_welcome(struct frame *frame)
 static void write_pull(struct buffer *out)
 {
     pull_write(out, &(struct pull){.incarnation = "incarna",
-                                   .cursor = bytes_of(filler, CURSOR_MAX),
+                                   .cursor = bytes_of(longest_cursor, CURSOR_MAX),
                                    .digest = "digest.",
                                    .own = 70000});
 }
@@ -95,7 +96,7 @@ static enum kith_err read_pull(struct frame *frame)
     if (!err) {
         assert_memory_equal(pull.incarnation, "incarna", INCARNATION_BYTES);
         assert_memory_equal(pull.digest, "digest.", DIGEST_BYTES);
-        assert_bytes_equal(pull.cursor, bytes_of(filler, CURSOR_MAX));
+        assert_bytes_equal(pull.cursor, bytes_of(longest_cursor, CURSOR_MAX));
         assert_int_equal(pull.own, 70000);
     }
     return err;

@@ -208,7 +208,7 @@ static bool content_hash(const char *folder, uint8_t hash[static HASH_BYTES])
     MDB_env *env;
     MDB_txn *txn;
     MDB_dbi names;
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = NULL;
     MDB_val name;
     MDB_val ignored;
     struct buffer all;
@@ -222,7 +222,7 @@ static bool content_hash(const char *folder, uint8_t hash[static HASH_BYTES])
     while (is_read && mdb_cursor_get(cursor, &name, &ignored, MDB_NEXT) == 0) {
         char text[64] = "";
         MDB_dbi table;
-        MDB_cursor *rows;
+        MDB_cursor *rows = NULL;
         MDB_val key;
         MDB_val value;
         memcpy(text, name.mv_data, name.mv_size < sizeof text ? name.mv_size : sizeof text - 1);
@@ -235,7 +235,9 @@ static bool content_hash(const char *folder, uint8_t hash[static HASH_BYTES])
             buffer_add(&all, key.mv_data, key.mv_size);
             buffer_add(&all, value.mv_data, value.mv_size);
         }
+        mdb_cursor_close(rows);
     }
+    mdb_cursor_close(cursor);
     const struct bytes parts[] = {buffer_view(&all)};
     seal_hash(SEAL_RECORD_DIGEST, parts, 1, hash);
     is_read = is_read && !all.err;
