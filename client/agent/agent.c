@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/agent/metered.h"
 #include "client/agent/pace.h"
 #include "client/agent/socket.h"
 #include "client/agent/unlock.h"
@@ -60,6 +61,7 @@ struct agent {
     enum agent_state state;
     int asker;         /* who waits until it is locked; -1 */
     uint64_t news_ms;  /* when what was saved is to be looked at; 0: nothing was */
+    uint64_t link_ms;  /* when the link is to be looked at; 0: it is as it was */
     uint64_t began_ms; /* of the exchange */
     bool is_ending;
     bool is_locking;
@@ -143,7 +145,8 @@ static void open_home(struct agent *agent)
     say(agent, "unlocked");
     agent->state = AGENT_WAITING;
     agent->news_ms = 0;
-    pace_init(&agent->pace, agent->options->is_metered, now_ms());
+    agent->link_ms = now_ms();
+    pace_init(&agent->pace, agent->link_ms);
 }
 
 /* What came from outside. */
@@ -190,14 +193,21 @@ static void take_files(struct agent *agent)
     }
 }
 
+static void network_changed(struct agent *agent)
+{
+    agent->is_checking = true;
+    if (agent->link_ms == 0)
+        agent->link_ms = now_ms() + PACE_SETTLE_MS;
+    pace_network(&agent->pace, now_ms());
+}
+
 static void take_network(struct agent *agent)
 {
     char messages[8192];
 
     while (recv(agent->sources[FROM_NETWORK], messages, sizeof messages, MSG_DONTWAIT) > 0)
         continue;
-    agent->is_checking = true;
-    pace_network(&agent->pace, now_ms());
+    network_changed(agent);
 }
 
 /* A timer that no time can reach, but that is cancelled whenever the clock is set. */
@@ -214,8 +224,7 @@ static void take_sleep(struct agent *agent)
 
     (void)!read(agent->sources[FROM_SLEEP], &expirations, sizeof expirations);
     (void)watch_sleep(agent->sources[FROM_SLEEP]);
-    agent->is_checking = true;
-    pace_network(&agent->pace, now_ms());
+    network_changed(agent);
 }
 
 static void take_event(struct agent *agent, enum source source)
@@ -267,6 +276,18 @@ static void set_clock(const struct agent *agent, uint64_t at_ms)
     (void)timerfd_settime(agent->sources[FROM_CLOCK], TFD_TIMER_ABSTIME, &at, NULL);
 }
 
+static void look_at_link(struct agent *agent)
+{
+    if (agent->link_ms == 0 || now_ms() < agent->link_ms)
+        return;
+    agent->link_ms = 0;
+    bool is_metered = agent->options->is_metered || metered_now();
+    if (is_metered != agent->pace.is_metered)
+        say(agent, is_metered ? "the link is metered" : "the link is not metered");
+    pace_link(&agent->pace, is_metered, now_ms());
+    agent->may_stay = agent->may_stay && !is_metered;
+}
+
 /* Whether something that was saved waits to be sent. */
 static bool has_news(struct agent *agent, bool *is_urgent)
 {
@@ -280,6 +301,12 @@ static bool has_news(struct agent *agent, bool *is_urgent)
            agent->unsent != before;
 }
 
+/* The earlier one; 0 is none. */
+static uint64_t sooner(uint64_t one_ms, uint64_t other_ms)
+{
+    return other_ms && (!one_ms || other_ms < one_ms) ? other_ms : one_ms;
+}
+
 /* An exchange. */
 
 static enum kith_live_next on_woken(void *owner)
@@ -290,13 +317,15 @@ static enum kith_live_next on_woken(void *owner)
     take_events(agent, 0);
     if (agent->is_ending || agent->is_locking)
         return KITH_LIVE_END;
+    look_at_link(agent);
     if (agent->is_checking) {
         agent->is_checking = false;
         return KITH_LIVE_CHECK;
     }
     bool is_sending = has_news(agent, &is_urgent);
-    if (agent->news_ms)
-        set_clock(agent, agent->news_ms);
+    uint64_t at_ms = sooner(agent->news_ms, agent->link_ms);
+    if (at_ms)
+        set_clock(agent, at_ms);
     if (is_sending) {
         agent->state = AGENT_SYNCING;
         return KITH_LIVE_SEND;
@@ -336,6 +365,8 @@ static void exchange(struct agent *agent)
     agent->may_stay = pace_may_stay(&agent->pace);
     agent->began_ms = now_ms();
     agent->news_ms = 0;
+    if (agent->link_ms)
+        set_clock(agent, agent->link_ms);
     int code = kith_live(agent->kith, &live, &report);
     uint64_t ended_ms = now_ms();
     agent->state = AGENT_WAITING;
@@ -368,8 +399,8 @@ static void wait(struct agent *agent)
 {
     uint64_t at_ms = agent->kith ? agent->pace.next_ms : now_ms() + RELOOK_MS;
 
-    if (agent->kith && agent->news_ms && agent->news_ms < at_ms)
-        at_ms = agent->news_ms;
+    if (agent->kith && at_ms > 0)
+        at_ms = sooner(at_ms, sooner(agent->news_ms, agent->link_ms));
     set_clock(agent, at_ms > 0 ? at_ms : 1);
     take_events(agent, -1);
 }
@@ -381,8 +412,10 @@ static void live(struct agent *agent)
             close_home(agent);
         if (!agent->kith)
             open_home(agent);
-        if (agent->kith)
+        if (agent->kith) {
+            look_at_link(agent);
             look_at_news(agent);
+        }
         if (agent->kith && now_ms() >= agent->pace.next_ms)
             exchange(agent);
         else
@@ -478,7 +511,7 @@ enum kith_err agent_run(const struct agent_options *options)
         err = KITH_IO;
     if (!err && !watch_network(&agent))
         say(&agent, "changes of the network cannot be seen here; it is tried now and then");
-    pace_init(&agent.pace, options->is_metered, now_ms());
+    pace_init(&agent.pace, now_ms());
     if (!err)
         live(&agent);
     if (has_place)

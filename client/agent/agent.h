@@ -33,7 +33,7 @@ enum agent_state {
 
 struct agent_options {
     const char *home;
-    bool is_metered;
+    bool is_metered; /* whatever the network says of itself (metered.h) */
     /* One line about what happens, without anything of a record; NULL: nothing is said. */
     void (*say)(const char *line);
 };

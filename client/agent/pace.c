@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-void pace_init(struct pace *pace, bool is_metered, uint64_t now_ms)
+void pace_init(struct pace *pace, uint64_t now_ms)
 {
     memset(pace, 0, sizeof *pace);
-    pace->is_metered = is_metered;
     pace->keep_alive_s = PACE_KEEP_S;
     pace->next_ms = now_ms;
 }
@@ -87,6 +86,15 @@ void pace_network(struct pace *pace, uint64_t now_ms)
         return;
     pace->failures = 1;
     no_later_than(pace, now_ms + PACE_SETTLE_MS);
+}
+
+void pace_link(struct pace *pace, bool is_metered, uint64_t now_ms)
+{
+    bool was_metered = pace->is_metered;
+
+    pace->is_metered = is_metered;
+    if (was_metered && !is_metered && pace->failures == 0)
+        no_later_than(pace, now_ms);
 }
 
 /* While the hub cannot be reached, news do not make it come back. */

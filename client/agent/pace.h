@@ -50,11 +50,13 @@ struct pace_end {
     uint64_t lived_ms; /* from its beginning */
 };
 
-void pace_init(struct pace *pace, bool is_metered, uint64_t now_ms);
+void pace_init(struct pace *pace, uint64_t now_ms);
 bool pace_may_stay(const struct pace *pace);
 void pace_ended(struct pace *pace, const struct pace_end *end, uint64_t now_ms, uint32_t random);
 /* There is another network, or one again: tries at once, unless the hub said when. */
 void pace_network(struct pace *pace, uint64_t now_ms);
+/* Whether the link is metered; one that is no more is used at once, unless the hub said when. */
+void pace_link(struct pace *pace, bool is_metered, uint64_t now_ms);
 /* Something waits to be sent. */
 void pace_news(struct pace *pace, bool is_urgent, uint64_t now_ms);
 

@@ -1,13 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The agent: in step with the hub without being asked, through cuts and stalls, and without a key once it is locked."""
+import concurrent.futures
+import ctypes
+import fcntl
 import os
 import re
 import signal
+import socket
+import struct
 import time
 
 from emulator import Link
-from lab import expect, main, Failed
+from lab import expect, main, Failed, Skipped
+
+CLONE_NEWNET = 0x40000000
+SIOCSIFFLAGS, SIOCSIFADDR = 0x8914, 0x8916
+IFF_UP = 1
 
 
 def wait_for(what, check, seconds=20):
@@ -67,6 +76,46 @@ def agents(test):
             office.end()
     run.__name__ = test.__name__
     return run
+
+
+def in_a_network_of_its_own(test):
+    """All that the test starts has a loopback device that nobody else sees."""
+    def inside(lab):
+        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+            raise Skipped("needs a network namespace: " + os.strerror(ctypes.get_errno()))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
+        test(lab)
+
+    def run(lab):
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # what it unshares ends with it
+            thread.submit(inside, lab).result()
+    run.__name__ = test.__name__
+    return run
+
+
+def change_the_network(address):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, SIOCSIFADDR,
+                    struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, socket.inet_aton(address)))
+
+
+class NetworkManager:
+    """What busctl says of it, for whoever is started from now on."""
+
+    def __init__(self, lab, metered):
+        self.answer = os.path.join(lab.folder, "metered")
+        self.says(metered)
+        folder = os.path.join(lab.folder, "programs")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "busctl"), "w") as file:
+            file.write("#!/bin/sh\nexec cat %s\n" % self.answer)
+        os.chmod(file.name, 0o755)
+        lab.environment = lambda _: {**os.environ, "PATH": folder + ":" + os.environ["PATH"]}
+
+    def says(self, metered):
+        with open(self.answer, "w") as file:
+            file.write("u %d\n" % metered)
 
 
 @agents
@@ -196,8 +245,30 @@ def a_metered_link_is_used_for_what_is_urgent(office):
     wait_for("it went, and the other with it", lambda: office.ana.status()["unsent"] == 0)
 
 
+@in_a_network_of_its_own
+@agents
+def what_the_network_says_of_itself_is_believed(office):
+    unknown, is_metered, is_not, seems_to_be = 0, 1, 2, 3
+    network = NetworkManager(office.ana.lab, unknown)
+    office.start(office.ana)
+    wait_for("connected", lambda: agent_is(office.ana, "live"))
+    for turn, metered in enumerate((is_metered, seems_to_be)):
+        network.says(metered)
+        change_the_network("127.9.0.%d" % (2 * turn + 1))
+        wait_for("it does not stay", lambda: agent_is(office.ana, "waiting"))
+        connects = office.link.connects
+        office.visit("not urgent")
+        time.sleep(1)
+        expect(office.link.connects == connects and office.ana.status()["unsent"] == 1, "it waits")
+        network.says(is_not)
+        change_the_network("127.9.0.%d" % (2 * turn + 2))
+        wait_for("it went", lambda: office.ana.status()["unsent"] == 0)
+        wait_for("it stays again", lambda: agent_is(office.ana, "live"))
+
+
 if __name__ == "__main__":
     main([what_is_saved_is_with_the_supervisor_at_once, a_new_colleague_arrives_while_it_runs,
           cuts_and_a_dead_hub_are_outlived, a_line_that_swallows_everything_is_noticed,
           locked_it_has_no_key_and_opened_it_goes_on, one_agent_a_home_in_the_background_and_stopped,
-          killed_it_can_be_started_again, a_metered_link_is_used_for_what_is_urgent])
+          killed_it_can_be_started_again, a_metered_link_is_used_for_what_is_urgent,
+          what_the_network_says_of_itself_is_believed])

@@ -22,7 +22,7 @@ static void pauses_double_up_to_a_bound_and_differ(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     for (uint64_t s = PACE_FIRST_S; s < 4 * PACE_MOST_S; s *= 2) {
         uint64_t whole = s < PACE_MOST_S ? s : PACE_MOST_S;
         struct pace same = pace;
@@ -38,7 +38,7 @@ static void a_good_exchange_ends_the_doubling(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     for (unsigned i = 0; i < 8; i++)
         pace_ended(&pace, &unreached, 0, 0);
     assert_in_range(pause_after(&pace, &good, 512), 1, 1500 * PACE_FIRST_S);
@@ -50,7 +50,7 @@ static void another_network_is_tried_at_once(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     for (unsigned i = 0; i < 12; i++)
         pace_ended(&pace, &unreached, 5000, 900);
     assert_true(pace.next_ms > 400000);
@@ -64,7 +64,7 @@ static void what_the_hub_said_is_kept(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     for (uint32_t random = 0; random < 5000; random += 37)
         assert_in_range(pause_after(&pace, &told, random), 60000, 120000);
     uint64_t next_ms = pace.next_ms;
@@ -80,7 +80,7 @@ static void where_sessions_break_it_does_not_stay(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     for (unsigned i = 0; i < PACE_SHORT_MOST; i++) {
         assert_true(pace_may_stay(&pace));
         (void)pause_after(&pace, &broken, 0);
@@ -99,7 +99,8 @@ static void a_metered_link_carries_what_is_urgent_at_once_and_the_rest_later(voi
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, true, 0);
+    pace_init(&pace, 0);
+    pace_link(&pace, true, 0);
     assert_false(pace_may_stay(&pace));
     assert_in_range(pause_after(&pace, &visit, 100), PACE_METERED_S * 500, PACE_METERED_S * 1500);
     uint64_t next_ms = pace.next_ms;
@@ -109,13 +110,30 @@ static void a_metered_link_carries_what_is_urgent_at_once_and_the_rest_later(voi
     assert_int_equal(pace.next_ms, 1000500);
 }
 
+static void a_link_that_is_metered_no_more_is_used_at_once(void **state)
+{
+    const struct pace_end visit = {.is_reached = true, .lived_ms = 2000};
+    struct pace pace;
+
+    (void)state;
+    pace_init(&pace, 0);
+    pace_link(&pace, true, 0);
+    (void)pause_after(&pace, &visit, 100);
+    uint64_t next_ms = pace.next_ms;
+    pace_link(&pace, true, 1000500);
+    assert_int_equal(pace.next_ms, next_ms);
+    pace_link(&pace, false, 1000500);
+    assert_int_equal(pace.next_ms, 1000500);
+    assert_true(pace_may_stay(&pace));
+}
+
 static void news_go_at_once_but_do_not_hammer_a_hub_that_is_gone(void **state)
 {
     const struct pace_end visit = {.is_reached = true, .lived_ms = 2000};
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     pace.shorts = PACE_SHORT_MOST;
     (void)pause_after(&pace, &visit, 0);
     pace_news(&pace, false, 1000700);
@@ -134,7 +152,7 @@ static void the_keep_alive_time_fits_the_link(void **state)
     struct pace pace;
 
     (void)state;
-    pace_init(&pace, false, 0);
+    pace_init(&pace, 0);
     assert_int_equal(pace.keep_alive_s, PACE_KEEP_S);
     for (unsigned i = 0; i < 5; i++)
         pace_ended(&pace, &dead, 0, 0);
@@ -153,6 +171,7 @@ int main(void)
         cmocka_unit_test(what_the_hub_said_is_kept),
         cmocka_unit_test(where_sessions_break_it_does_not_stay),
         cmocka_unit_test(a_metered_link_carries_what_is_urgent_at_once_and_the_rest_later),
+        cmocka_unit_test(a_link_that_is_metered_no_more_is_used_at_once),
         cmocka_unit_test(news_go_at_once_but_do_not_hammer_a_hub_that_is_gone),
         cmocka_unit_test(the_keep_alive_time_fits_the_link),
     };
