@@ -16,6 +16,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "protocol/seal.h"
+
 #define MAGIC          'K'
 #define PROTOCOL_CHARS 9 /* the name of protocol and carrier in the prologue */
 
@@ -46,14 +48,14 @@ static void handshake_init(struct channel *channel, const uint8_t *hub_key)
     };
 
     memcpy(config.ephemeral_secret, channel->before.ephemeral_secret, KEY_BYTES);
-    explicit_bzero(&channel->before, sizeof channel->before);
+    seal_wipe(&channel->before, sizeof channel->before);
     memcpy(prologue, protocol, PROTOCOL_CHARS);
     preamble_write(prologue + PROTOCOL_CHARS, channel->mode);
     if (hub_key != NULL) {
         memcpy(config.remote_static, hub_key, KEY_BYTES);
     }
     noise_init(&channel->handshake, &config);
-    explicit_bzero(&config, sizeof config);
+    seal_wipe(&config, sizeof config);
 }
 
 static void channel_init(struct channel *channel, enum noise_role role,
@@ -99,7 +101,7 @@ void channel_clear(struct channel *channel)
 {
     buffer_clear(&channel->in);
     buffer_clear(&channel->text);
-    explicit_bzero(channel, sizeof *channel);
+    seal_wipe(channel, sizeof *channel);
 }
 
 void channel_set_psk(struct channel *channel, const uint8_t psk[static KEY_BYTES])
@@ -138,9 +140,9 @@ static void open_if_finished(struct channel *channel)
     }
     memcpy(channel->peer, channel->handshake.remote_static, KEY_BYTES);
     noise_split(&channel->handshake, &transport);
-    explicit_bzero(&channel->handshake, sizeof channel->handshake);
+    seal_wipe(&channel->handshake, sizeof channel->handshake);
     channel->transport = transport;
-    explicit_bzero(&transport, sizeof transport);
+    seal_wipe(&transport, sizeof transport);
     channel->is_open = true;
 }
 
