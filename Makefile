@@ -43,7 +43,7 @@ objects  = $(patsubst %.c,$(out)/%.o,$(1))
 sources := $(base) $(client) $(cli) $(daemon)
 headers := $(wildcard protocol/*.h store/*.h client/*.h client/*/*.h daemon/*.h tests/unit/*.h)
 
-.PHONY: all programs demo check check-built bench sim sim-mutants power-cuts kills restore reproducible coverage tidy lint \
+.PHONY: all programs demo check check-built units bench sim sim-mutants power-cuts kills restore reproducible coverage tidy lint \
 	format fuzz fuzz-coverage fuzzers sanitize threads valgrind dictionary vectors install install-built deb check-packages clean help
 .DEFAULT_GOAL := all
 MAKEFLAGS += --no-print-directory
@@ -57,13 +57,17 @@ programs: $(out)/kithd $(out)/kith $(out)/libkith.a $(out)/man/kith.1 $(if $(SAN
 demo: all ## the main job with the real programs, in a minute, leaving nothing behind
 	@tests/system/demo.sh $(out)
 
-check: ## set up, build and run every test
+sanitizers := address,undefined
+check: ## set up, build and run every test; the units and what fuzzers need with sanitizers as well
 	@deploy/setup/packages.sh check
-	@$(MAKE) -j$$(nproc) programs $(units) $(replays) $(out)/bench $(out)/sim $(out)/train $(out)/vectors $(out)/power $(out)/record.so
+	@$(MAKE) -j$$(nproc) programs units $(out)/bench $(out)/sim $(out)/train $(out)/vectors $(out)/power $(out)/record.so
+	@$(if $(SAN),,$(MAKE) -j$$(nproc) SAN=$(sanitizers) units)
 	@$(MAKE) check-built
 
 check-built:
-	@KITH_BIN=$(out) python3 tests/run.py $(out)
+	@KITH_BIN=$(out) KITH_SANITIZED=build/$(subst $(comma),-,$(or $(SAN),$(sanitizers))) CC=$(CC) python3 tests/run.py $(out)
+
+units: $(units) $(replays)
 
 bench: all ## measure; PART=laptops|ingest|storm|idle|fan-out|growth|peers|strangers; JSON=1; LONG=1 grows a hub to 10 million changes
 	@deploy/setup/packages.sh bench
@@ -121,9 +125,8 @@ fuzz-coverage: ## what the corpora of the fuzzers reach of the code that each is
 
 fuzzers: $(patsubst tests/fuzz/%.c,$(out)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-reproducible: ## build the tree twice, in two places, and compare every byte of what is installed
-	@deploy/setup/packages.sh build
-	@tests/tidy/reproducible.sh $(CC)
+reproducible: all ## build the tree again, in another place, and compare every byte of what is installed
+	@KITH_BIN=$(out) CC=$(CC) python3 tests/tidy/test_reproducible.py
 
 coverage: ## which lines every test together reaches, by file; TEST=NAME for some
 	@deploy/setup/packages.sh check
@@ -134,11 +137,11 @@ coverage: ## which lines every test together reaches, by file; TEST=NAME for som
 	@python3 tests/tidy/coverage.py build/coverage
 
 sanitize: ## every test under AddressSanitizer and UBSan
-	@$(MAKE) check SAN=address,undefined
+	@$(MAKE) check SAN=$(sanitizers)
 
 threads: ## what several threads share, under ThreadSanitizer: the committer, the hub, whole syncs
 	@$(MAKE) -j$$(nproc) SAN=thread programs build/thread/tests/test_committer build/thread/tests/test_hub build/thread/tests/test_news
-	@KITH_BIN=build/thread python3 tests/run.py build/thread tests/test_committer tests/test_hub tests/test_news first_visit limits
+	@TSAN_OPTIONS=halt_on_error=1 KITH_BIN=build/thread python3 tests/run.py build/thread tests/test_committer tests/test_hub tests/test_news first_visit limits
 
 valgrind: ## the parsers, the sessions and the stores' rows under valgrind: no error, nothing lost
 	@deploy/setup/packages.sh lint

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs what `make check` runs: unit programs, the rules of the tree, system tests. Usage: run.py BUILD-FOLDER [NAME...]
 
+KITH_SANITIZED: another build folder, whose unit programs run as well.
+
 Two at a time. The output of a test is shown when it fails; lines that begin with SKIP are always shown. A program counts
 as its cmocka cases, a script as its 'ok' and 'FAIL' lines, or as one.
 """
@@ -17,7 +19,8 @@ TIMEOUT_S = 900
 
 
 def programs(build):
-    yield from sorted(glob.glob(build + "/tests/test_*"))
+    for folder in dict.fromkeys((build, os.environ.get("KITH_SANITIZED", build))):
+        yield from sorted(glob.glob(folder + "/tests/test_*"))
     yield from sorted(glob.glob("tests/tidy/test_*.py"))
     yield "tests/tidy/tidy.py"
     yield "tests/sim/run.py"  # SIM_SEEDS=N, 10000 unless it says otherwise

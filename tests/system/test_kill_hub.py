@@ -7,7 +7,7 @@ import time
 
 from lab import Aim, expect, main, seeded, sound
 
-KILLS = int(os.environ.get("KILLS", "50"))
+KILLS = int(os.environ.get("KILLS", "100"))
 SAVES_A_KILL = 3  # of each of the two who write
 
 

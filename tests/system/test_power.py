@@ -11,7 +11,7 @@ from power import power_cuts  # noqa: E402
 
 
 def a_power_cut_at_any_write_loses_nothing_that_was_saved(lab):
-    power_cuts(lab, 2000)
+    power_cuts(lab, 10000)
 
 
 if __name__ == "__main__":
