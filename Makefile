@@ -141,7 +141,8 @@ sanitize: ## every test under AddressSanitizer and UBSan
 
 threads: ## what several threads share, under ThreadSanitizer: the committer, the hub, whole syncs
 	@$(MAKE) -j$$(nproc) SAN=thread programs build/thread/tests/test_committer build/thread/tests/test_hub build/thread/tests/test_news
-	@TSAN_OPTIONS=halt_on_error=1 KITH_BIN=build/thread python3 tests/run.py build/thread tests/test_committer tests/test_hub tests/test_news first_visit limits
+	@TSAN_OPTIONS='halt_on_error=1 suppressions=tests/tidy/threads.supp' KITH_BIN=build/thread \
+		python3 tests/run.py build/thread tests/test_committer tests/test_hub tests/test_news first_visit limits metrics kill_hub post
 
 valgrind: ## the parsers, the sessions and the stores' rows under valgrind: no error, nothing lost
 	@deploy/setup/packages.sh lint
