@@ -140,9 +140,10 @@ enum kith_err ledger_open(struct ledger **opened, const struct ledger_options *o
 
 void notes_reset(struct notes *notes)
 {
-    for (uint32_t i = 0; i < notes->count; i++)
-        free((void *)(uintptr_t)notes->entries[i]
-                 .devices.ptr); /* NOLINT(performance-no-int-to-ptr) */
+    for (uint32_t i = 0; i < notes->count; i++) {
+        const struct bytes *devices = &notes->entries[i].devices;
+        free((void *)(uintptr_t)devices->ptr); /* NOLINT(performance-no-int-to-ptr) */
+    }
     notes->count = 0;
 }
 
