@@ -318,14 +318,14 @@ static enum kith_live_next on_woken(void *owner)
     if (agent->is_ending || agent->is_locking)
         return KITH_LIVE_END;
     look_at_link(agent);
+    bool is_sending = !agent->is_checking && has_news(agent, &is_urgent);
+    uint64_t at_ms = sooner(agent->news_ms, agent->link_ms);
+    if (at_ms)
+        set_clock(agent, at_ms);
     if (agent->is_checking) {
         agent->is_checking = false;
         return KITH_LIVE_CHECK;
     }
-    bool is_sending = has_news(agent, &is_urgent);
-    uint64_t at_ms = sooner(agent->news_ms, agent->link_ms);
-    if (at_ms)
-        set_clock(agent, at_ms);
     if (is_sending) {
         agent->state = AGENT_SYNCING;
         return KITH_LIVE_SEND;
