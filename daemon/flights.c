@@ -7,6 +7,7 @@
 
 void flights_init(struct flights *flights)
 {
+    memset(flights, 0, sizeof *flights);
     seal_random(flights->secret, sizeof flights->secret);
     flights->secret[0] |= 1;
 }

@@ -25,7 +25,7 @@ struct flights {
     uint8_t next[FLIGHTS_BUCKETS];                /* whose place is taken next */
 };
 
-/* All else is zero. */
+/* Touches all of it: what the hub needs for that is there from the start and does not grow. */
 void flights_init(struct flights *flights);
 /* False if it is there already. `hash` as channel_flight gives it. */
 bool flights_add(struct flights *flights, const uint8_t hash[static NOISE_HASH_BYTES]);

@@ -6,7 +6,7 @@ set -eu
 
 build='gcc libc6-dev pkg-config libuv1-dev libmsgpack-dev liblmdb-dev libsodium-dev libzstd-dev libqrencode-dev
 libssl-dev libwslay-dev libhttp-parser-dev libseccomp-dev'
-check="$build libcmocka-dev python3 faketime nginx-light caddy openssl weasyprint groff-base mandoc zsh fish"
+check="$build libcmocka-dev python3 curl faketime nginx-light caddy openssl weasyprint groff-base mandoc zsh fish"
 command -v npm >/dev/null || check="$check nodejs npm"
 deb="$build debhelper lintian"
 machine="$deb debootstrap systemd-container"

@@ -15,7 +15,7 @@
 
 static struct flights *flights_new(void)
 {
-    struct flights *flights = calloc(1, sizeof *flights);
+    struct flights *flights = malloc(sizeof *flights);
 
     assert_non_null(flights);
     flights_init(flights);
