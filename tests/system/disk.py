@@ -61,6 +61,9 @@ class SmallDisk:
 
     def close(self):
         self.say("kill $hub")
-        self.shell.stdin.close()
+        try:
+            self.shell.stdin.close()
+        except BrokenPipeError:  # it has ended, or never began
+            pass
         self.shell.wait()
         self.shell.stdout.close()
